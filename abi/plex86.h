@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The plex86 guest/host contract, as both sides compile it.
+ *
+ * abi/plex86-abi.md is the same contract in prose; a constant or a layout is
+ * changed in both or in neither.  Nothing here depends on the host's word
+ * size: all fields have fixed widths, are naturally aligned and little-endian.
+ */
+#ifndef PLEX86_ABI_H
+#define PLEX86_ABI_H
+
+/* A host runs a guest whose major equals its own; minors only add. */
+#define PLEX86_ABI_MAJOR	1
+#define PLEX86_ABI_MINOR	0
+
+/*
+ * Linear addresses.  The top 4 MiB of the guest's linear address space belong
+ * to the host; no guest page table describes them.
+ */
+#define PLEX86_TOP		0xffc00000
+#define PLEX86_INFO		0xffc00000	/* struct plex86_info, guest RW */
+#define PLEX86_INFO_STI		0xffc01000	/* the same page, for STI only */
+#define PLEX86_GATES		0xffc02000	/* reserved for host code */
+#define PLEX86_DEVICES		0xffc10000	/* device pages, guest RO */
+#define PLEX86_MAX_DEVICES	64
+#define PLEX86_TOP_BYTES	0x00400000
+
+/*
+ * UD1 with a register operand (0F B9 /6, mod 11) reaches the host from any
+ * privilege.  Its r/m field says what for.
+ */
+#define PLEX86_UD1_IRET		0xf0	/* stands for IRET */
+#define PLEX86_UD1_CALL		0xf1	/* HAL call */
+#define PLEX86_UD1_CPUID	0xf2	/* stands for CPUID */
+#define PLEX86_UD1_NEXT		0xf3	/* emulate the instruction that follows */
+
+/* Kinds of rewritable sites, and how many bytes each occupies. */
+#define PLEX86_SITE_CLI		1
+#define PLEX86_SITE_STI		2
+#define PLEX86_SITE_PUSHF	3
+#define PLEX86_SITE_POPF	4
+#define PLEX86_SITE_IRET	5
+
+#define PLEX86_SITE_CLI_LEN	7
+#define PLEX86_SITE_STI_LEN	7
+#define PLEX86_SITE_PUSHF_LEN	28
+#define PLEX86_SITE_POPF_LEN	14
+#define PLEX86_SITE_IRET_LEN	6
+
+/* The ELF note: owner "plex86", type PLEX86_NOTE, struct plex86_note. */
+#define PLEX86_NOTE_NAME	"plex86"
+#define PLEX86_NOTE		1
+
+/* Interrupt n of 16 arrives at vector 0x30 + n of the guest's IDT. */
+#define PLEX86_IRQ_VECTOR	0x30
+#define PLEX86_NR_IRQS		16
+#define PLEX86_IRQ_TIMER	0
+#define PLEX86_IRQ_BUS		1
+
+/* CPUID leaf 0 of a plex86 CPU. */
+#define PLEX86_CPU_VENDOR	"plex86 guest"
+
+/* HAL calls: EAX = number; arguments EBX, ECX, EDX, ESI, EDI. */
+#define PLEX86_CALL_NOP		0
+#define PLEX86_CALL_WRITE	1	/* gpa, bytes: early console output */
+#define PLEX86_CALL_TIMER	2	/* ns low, ns high from now */
+#define PLEX86_CALL_CLOCK	3	/* which -> EBX, ECX: ns low, ns high */
+#define PLEX86_CALL_END		4	/* how, status */
+#define PLEX86_CALL_IRQ		5	/* look at irq_enabled again */
+#define PLEX86_CALL_DEV_RESET	6	/* device */
+#define PLEX86_CALL_DEV_ACCEPT	7	/* device, features low, high */
+#define PLEX86_CALL_QUEUE_SET	8	/* device, queue, gpa low, high, entries */
+#define PLEX86_CALL_NOTIFY	9	/* device, queue: the doorbell */
+
+#define PLEX86_WRITE_MAX	4096	/* bytes in one PLEX86_CALL_WRITE */
+
+#define PLEX86_CLOCK_MONOTONIC	0	/* ns since an unnamed start, never back */
+#define PLEX86_CLOCK_REALTIME	1	/* ns since 1970-01-01 00:00 UTC */
+
+#define PLEX86_END_POWEROFF	0
+#define PLEX86_END_REBOOT	1
+#define PLEX86_END_CRASH	2
+
+/* PLEX86_CALL_TIMER with both words all ones: no timer. */
+#define PLEX86_TIMER_OFF	0xffffffff
+
+/* Results in EAX: 0 or the negative of one of these. */
+#define PLEX86_ENODEV		19	/* no such device or queue */
+#define PLEX86_EINVAL		22	/* argument out of range */
+#define PLEX86_EFAULT		14	/* range outside guest RAM */
+#define PLEX86_EBUSY		16	/* queue already set; device in use */
+#define PLEX86_ENOSYS		38	/* no such call */
+
+/* struct plex86_info.host_flags */
+#define PLEX86_HOST_PVI		(1 << 0)	/* sites run in their PVI form */
+#define PLEX86_HOST_TSC		(1 << 1)	/* TSC constant, at tsc_khz */
+
+/* Device types. */
+#define PLEX86_DEV_NONE		0
+#define PLEX86_DEV_CONSOLE	1
+#define PLEX86_DEV_BLOCK	2
+#define PLEX86_DEV_NET		3
+
+#define PLEX86_DEV_MAGIC	0x36387870	/* "px86" */
+#define PLEX86_DEV_CONFIG	0x100		/* offset of the configuration */
+
+/* struct plex86_dev.status */
+#define PLEX86_DEV_GONE		(1 << 0)	/* removed: completes nothing more */
+
+/* Every type's features; a type's own start at bit 32. */
+#define PLEX86_F_INDIRECT	(1 << 0)	/* segment lists outside the packet */
+
+/* Queue geometry. */
+#define PLEX86_QUEUE_MIN	2
+#define PLEX86_QUEUE_MAX	32768
+#define PLEX86_INLINE_SEGS	2
+#define PLEX86_SUB_OFFSET	128	/* bytes from the queue to its packets */
+
+/* struct plex86_sub.flags */
+#define PLEX86_SUB_INDIRECT	(1 << 0)	/* seg[0] holds the segment list */
+
+/* struct plex86_comp.status: 0, or one of these */
+#define PLEX86_S_OK		0
+#define PLEX86_S_IOERR		1	/* the device failed */
+#define PLEX86_S_UNSUPPORTED	2	/* unknown operation or flag */
+#define PLEX86_S_BADREQ		3	/* malformed: segments, sizes, ranges */
+#define PLEX86_S_NOSPACE	4	/* the medium is full */
+
+/* halcon: queue 0 receives, queue 1 transmits. */
+#define PLEX86_CON_RX		0
+#define PLEX86_CON_TX		1
+#define PLEX86_CON_OP_RX	1
+#define PLEX86_CON_OP_TX	2
+#define PLEX86_CON_COMP_BREAK	(1 << 0)	/* a break came before these bytes */
+
+#ifndef __ASSEMBLY__
+
+#include <linux/types.h>
+
+/* One rewritable site, in the table that the note points to. */
+struct plex86_site {
+	__u32 addr;		/* linear */
+	__u8 kind;		/* PLEX86_SITE_* */
+	__u8 len;		/* PLEX86_SITE_*_LEN */
+	__u16 zero;
+};
+
+struct plex86_note {
+	__u16 abi_major;
+	__u16 abi_minor;
+	__u32 page_offset;	/* linear address of guest-physical 0 */
+	__u32 sites;		/* linear address of struct plex86_site[] */
+	__u32 sites_end;
+	__u32 ram_max_mib;	/* what the kernel's memory split can use */
+};
+
+/*
+ * The info page.  The first 64 bytes are live; the rest is constant from
+ * entry on.
+ */
+struct plex86_info {
+	__u32 vif;		/* 0x200: interrupts on, 0: off (not under PVI) */
+	__u32 vip;		/* nonzero: an enabled interrupt is pending */
+	__u32 irq_pending;	/* bit n: IRQ n; set and cleared by the host */
+	__u32 irq_enabled;	/* bit n: IRQ n; written by the guest */
+	__u32 dev_pending[2];	/* set by the host, taken by XCHG by the guest */
+	__u32 cr2;		/* linear address of the last page fault */
+	__u32 unused[9];
+
+	__u16 abi_major;	/* of the host */
+	__u16 abi_minor;
+	__u32 host_flags;	/* PLEX86_HOST_* */
+	__u32 tsc_khz;
+};
+
+/* A device page; its configuration follows at PLEX86_DEV_CONFIG. */
+struct plex86_dev {
+	__u32 magic;		/* PLEX86_DEV_MAGIC, or 0: no device here */
+	__u32 type;		/* PLEX86_DEV_* */
+	__u32 status;		/* PLEX86_DEV_GONE */
+	__u32 generation;	/* of the configuration; odd while it changes */
+	__u32 features[2];	/* offered: bits 0..31, 32..63 */
+	__u32 accepted[2];	/* as the guest last accepted them */
+	__u32 queues;		/* how many */
+	__u32 queue_entries;	/* at most, each; a power of two */
+	__u32 segs;		/* at most, one request */
+	__u32 config_bytes;
+};
+
+struct plex86_con_config {
+	__u16 rows;		/* of the terminal; 0: unknown */
+	__u16 cols;
+};
+
+/* A range of guest-physical memory. */
+struct plex86_seg {
+	__u64 gpa;
+	__u32 bytes;
+	__u32 zero;
+};
+
+/* A submission: what the guest wants done. */
+struct plex86_sub {
+	__u16 op;
+	__u16 flags;		/* PLEX86_SUB_*; a type's own from bit 8 */
+	__u32 id;		/* the guest's; comes back in the completion */
+	__u64 arg;		/* by op */
+	__u32 segs;		/* how many segments */
+	__u32 arg2;		/* by op */
+	__u64 zero;
+	struct plex86_seg seg[PLEX86_INLINE_SEGS];
+};
+
+/* A completion: what became of it. */
+struct plex86_comp {
+	__u32 id;
+	__u16 status;		/* PLEX86_S_* */
+	__u16 flags;		/* by op */
+	__u32 bytes;		/* written into the guest's segments, or consumed */
+	__u32 zero;
+};
+
+/*
+ * A queue: this header, then entries * struct plex86_sub at PLEX86_SUB_OFFSET,
+ * then entries * struct plex86_comp.  Indices run freely; entry = index modulo
+ * entries.  A side that advances an index from old to new notifies the other
+ * iff plex86_need_event(event, new, old).
+ */
+struct plex86_queue {
+	__u32 sub_prod;		/* guest writes: submissions made */
+	__u32 comp_cons;	/* guest writes: completions taken */
+	__u32 comp_event;	/* guest writes: interrupt me past this */
+	__u32 guest_unused[13];
+	__u32 sub_cons;		/* host writes: submissions taken */
+	__u32 comp_prod;	/* host writes: completions made */
+	__u32 sub_event;	/* host writes: ring the doorbell past this */
+	__u32 host_unused[13];
+};
+
+/*
+ * Does advancing an index from @old to @new pass the entry number @event, the
+ * one whose arrival the other side asked to be told of?
+ */
+static inline int plex86_need_event(__u32 event, __u32 new, __u32 old)
+{
+	return (__u32)(new - event - 1) < (__u32)(new - old);
+}
+
+/* Bytes a queue of @entries takes. */
+static inline __u32 plex86_queue_bytes(__u32 entries)
+{
+	return PLEX86_SUB_OFFSET +
+	       entries * (__u32)(sizeof(struct plex86_sub) +
+				 sizeof(struct plex86_comp));
+}
+
+#endif /* __ASSEMBLY__ */
+#endif /* PLEX86_ABI_H */
