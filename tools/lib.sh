@@ -59,6 +59,7 @@ step()
 	fi
 }
 
+# shellcheck disable=SC2120 # its argument is optional
 done_step()
 {
 	if [ -t 1 ]; then
