@@ -71,7 +71,7 @@ distclean:
 
 .PHONY: help
 help:
-	@cat tools/help
+	@cat tools/help.txt
 
 # --- Packages: named and installed when missing, else not a word
 
