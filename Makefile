@@ -38,14 +38,14 @@ run: $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 
 .PHONY: test
 test: deps-test all $(B)/conform
-	@tests/run $(T)
+	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 	@tools/bench
 
 .PHONY: check
-check: deps-check $(KNOWN:%=$(B)/src-%.patched)
+check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
 	@tools/check
 
 .PHONY: patch
