@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loading a guest: the kernel's ELF file into guest RAM, its site table
+ * rewritten to the shared-page form where the host has no PVI, and the boot
+ * parameters of the Linux/x86 32-bit boot protocol.
+ *
+ * The file is not trusted: every offset, size and address in it is checked.
+ */
+#include <elf.h>
+
+#include "image.h"
+
+#define NOTE_ALIGN(n)	(((n) + 3) & ~3u)
+
+static const Elf32_Phdr *phdr_at(const u8 *file, u64 size,
+				 const Elf32_Ehdr *ehdr, u32 n)
+{
+	u64 at = ehdr->e_phoff + (u64)n * ehdr->e_phentsize;
+
+	if (at > size || sizeof(Elf32_Phdr) > size - at)
+		return NULL;
+	return (const Elf32_Phdr *)(const void *)(file + at);
+}
+
+static const char *find_note(const u8 *file, u64 size,
+			     const Elf32_Phdr *phdr, struct plex86_note *out)
+{
+	u64 at = phdr->p_offset, end = at + phdr->p_filesz;
+	Elf32_Nhdr nhdr;
+
+	if (at > size || phdr->p_filesz > size - at)
+		return "truncated: a note segment lies beyond the end of the file";
+	while (end - at >= sizeof(nhdr)) {
+		u64 name, desc;
+
+		memcpy(&nhdr, file + at, sizeof(nhdr));
+		name = at + sizeof(nhdr);
+		desc = name + NOTE_ALIGN((u64)nhdr.n_namesz);
+		if (desc > end || nhdr.n_descsz > end - desc)
+			return "damaged: a note is longer than its segment";
+		if (nhdr.n_type == PLEX86_NOTE &&
+		    nhdr.n_namesz == sizeof(PLEX86_NOTE_NAME) &&
+		    !memcmp(file + name, PLEX86_NOTE_NAME,
+			    sizeof(PLEX86_NOTE_NAME))) {
+			if (nhdr.n_descsz < sizeof(*out))
+				return "damaged: the plex86 note is too short";
+			memcpy(out, file + desc, sizeof(*out));
+			return NULL;
+		}
+		at = desc + NOTE_ALIGN((u64)nhdr.n_descsz);
+		if (at > end)
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * image_check() - read what a kernel file says of itself
+ * @file, @size: the whole file
+ * @image: filled in
+ *
+ * Returns NULL, or what is wrong with the file, as the rest of a sentence.
+ */
+const char *image_check(const u8 *file, u64 size, struct image *image)
+{
+	const Elf32_Ehdr *ehdr = (const void *)file;
+	const Elf32_Phdr *phdr;
+	const char *error;
+	u32 i;
+
+	memset(image, 0, sizeof(*image));
+	if (!size)
+		return "the file is empty";
+	if (size < EI_NIDENT || memcmp(file, ELFMAG, SELFMAG))
+		return "not an ELF file; give the kernel's vmlinux, not bzImage";
+	if (file[EI_CLASS] == ELFCLASS64)
+		return "a 64-bit kernel; build it with ARCH=i386";
+	if (size < sizeof(*ehdr))
+		return "truncated: the ELF header is incomplete";
+	if (file[EI_CLASS] != ELFCLASS32 || file[EI_DATA] != ELFDATA2LSB ||
+	    ehdr->e_machine != EM_386 || ehdr->e_type != ET_EXEC ||
+	    ehdr->e_phentsize < sizeof(Elf32_Phdr) || !ehdr->e_phnum ||
+	    (ehdr->e_phentsize & 3) || (ehdr->e_phoff & 3))
+		return "not an executable for 32-bit x86; give the kernel's vmlinux";
+
+	image->entry = ehdr->e_entry;
+	image->first = ~0u;
+	for (i = 0; i < ehdr->e_phnum; i++) {
+		phdr = phdr_at(file, size, ehdr, i);
+		if (!phdr)
+			return "truncated: the program headers are incomplete";
+		if (phdr->p_type == PT_NOTE) {
+			error = find_note(file, size, phdr, &image->note);
+			if (error)
+				return error;
+		}
+		if (phdr->p_type != PT_LOAD || !phdr->p_memsz)
+			continue;
+		if (phdr->p_offset > size ||
+		    phdr->p_filesz > size - phdr->p_offset)
+			return "truncated: a segment lies beyond the end of the file";
+		if (phdr->p_filesz > phdr->p_memsz ||
+		    (u64)phdr->p_paddr + phdr->p_memsz > 0xffffffffu)
+			return "damaged: a segment's sizes contradict each other";
+		if (phdr->p_paddr < image->first)
+			image->first = phdr->p_paddr;
+		if (phdr->p_paddr + phdr->p_memsz > image->end)
+			image->end = phdr->p_paddr + phdr->p_memsz;
+	}
+	if (!image->end)
+		return "damaged: it has nothing to load";
+	if (!image->note.abi_major)
+		return "not a plex86 guest (no plex86 note): build it with CONFIG_PLEX86_GUEST=y, from a tree with the plex86 patch";
+	if (image->note.abi_major != PLEX86_ABI_MAJOR)
+		return "made for another version of the plex86 ABI; rebuild it with this version's patch";
+	if (image->first < IMAGE_LOWEST)
+		return "its load address is below 1 MiB; set CONFIG_PHYSICAL_START";
+	return NULL;
+}
+
+/* The shared-page forms; abi/plex86-abi.md, "Sites". */
+static const u8 form_cli[PLEX86_SITE_CLI_LEN] = {
+	0xc6, 0x05, 0x01, 0x00, 0xc0, 0xff, 0x00,	/* movb $0, vif+1 */
+};
+
+static const u8 form_sti[PLEX86_SITE_STI_LEN] = {
+	0xc6, 0x05, 0x01, 0x10, 0xc0, 0xff, 0x02,	/* movb $2, sti alias+1 */
+};
+
+static const u8 form_pushf[PLEX86_SITE_PUSHF_LEN] = {
+	0x9c,						/* pushf */
+	0x50,						/* push %eax */
+	0x51,						/* push %ecx */
+	0x8b, 0x44, 0x24, 0x08,				/* mov 8(%esp),%eax */
+	0x8b, 0x0d, 0x00, 0x00, 0xc0, 0xff,		/* mov vif,%ecx */
+	0x8d, 0x84, 0x08, 0x00, 0xfe, 0xff, 0xff,	/* lea -0x200(%eax,%ecx),%eax */
+	0x89, 0x44, 0x24, 0x08,				/* mov %eax,8(%esp) */
+	0x59,						/* pop %ecx */
+	0x58,						/* pop %eax */
+	0x66, 0x90,
+};
+
+static const u8 form_popf[PLEX86_SITE_POPF_LEN] = {
+	0x50,						/* push %eax */
+	0x8a, 0x44, 0x24, 0x05,				/* mov 5(%esp),%al */
+	0x24, 0x02,					/* and $2,%al */
+	0xa2, 0x01, 0x10, 0xc0, 0xff,			/* mov %al,sti alias+1 */
+	0x58,						/* pop %eax */
+	0x9d,						/* popf */
+};
+
+static bool write_form(u8 *at, const struct plex86_site *site)
+{
+	switch (site->kind) {
+	case PLEX86_SITE_CLI:
+		memcpy(at, form_cli, sizeof(form_cli));
+		return site->len == sizeof(form_cli);
+	case PLEX86_SITE_STI:
+		memcpy(at, form_sti, sizeof(form_sti));
+		return site->len == sizeof(form_sti);
+	case PLEX86_SITE_PUSHF:
+		memcpy(at, form_pushf, sizeof(form_pushf));
+		return site->len == sizeof(form_pushf);
+	case PLEX86_SITE_POPF:
+		memcpy(at, form_popf, sizeof(form_popf));
+		return site->len == sizeof(form_popf);
+	case PLEX86_SITE_IRET:
+		return site->len == PLEX86_SITE_IRET_LEN;
+	}
+	return false;
+}
+
+/*
+ * image_load() - copy the checked @image from @file into guest RAM
+ * @vm: its RAM is zero
+ *
+ * Returns NULL or what is wrong.
+ */
+const char *image_load(struct vm *vm, const u8 *file, u64 size,
+		       const struct image *image)
+{
+	const Elf32_Ehdr *ehdr = (const void *)file;
+	u32 i;
+
+	for (i = 0; i < ehdr->e_phnum; i++) {
+		const Elf32_Phdr *phdr = phdr_at(file, size, ehdr, i);
+
+		if (!phdr)
+			return "truncated";
+		if (phdr->p_type != PT_LOAD || !phdr->p_filesz)
+			continue;
+		if (phdr->p_paddr > vm->ram_bytes ||
+		    phdr->p_memsz > vm->ram_bytes - phdr->p_paddr)
+			return "larger than the guest's memory; give more with --mem";
+		memcpy(vm->ram + phdr->p_paddr, file + phdr->p_offset,
+		       phdr->p_filesz);
+	}
+	vm->page_offset = image->note.page_offset;
+	return NULL;
+}
+
+/*
+ * image_shared_form() - write the shared-page form over the recorded sites
+ *
+ * Returns NULL or what is wrong with the site table.
+ */
+const char *image_shared_form(struct vm *vm, const struct image *image)
+{
+	u32 offset = image->note.page_offset;
+	u32 at = image->note.sites - offset, end = image->note.sites_end - offset;
+	struct plex86_site site;
+
+	if (at > end || at < image->first || end > image->end ||
+	    (end - at) % sizeof(site))
+		return "damaged: the site table lies outside the kernel";
+	for (; at < end; at += sizeof(site)) {
+		u32 gpa;
+
+		memcpy(&site, vm->ram + at, sizeof(site));
+		gpa = site.addr - offset;
+		if (gpa < image->first || gpa > image->end ||
+		    site.len > image->end - gpa || site.len < 6 ||
+		    !write_form(vm->ram + gpa, &site))
+			return "damaged: a recorded site lies outside the kernel or is of no known kind";
+	}
+	return NULL;
+}
+
+static void put32(u8 *at, u32 value)
+{
+	memcpy(at, &value, 4);
+}
+
+static void put64(u8 *at, u64 value)
+{
+	memcpy(at, &value, 8);
+}
+
+/*
+ * image_boot_params() - write the boot parameters (Documentation/arch/x86,
+ * "boot" and "zero-page"), and set the registers of the entry point
+ * @initrd_gpa, @initrd_bytes: where the initial RAM disk lies, 0 bytes: none
+ * @cmdline: at most IMAGE_CMDLINE_MAX bytes with its NUL
+ * @seed: IMAGE_SEED_BYTES random bytes for the guest's entropy pool
+ */
+void image_boot_params(struct vm *vm, const struct image *image,
+		       u32 initrd_gpa, u32 initrd_bytes, const char *cmdline,
+		       const u8 *seed)
+{
+	u8 *zero = vm->ram + BOOT_PARAMS_GPA;
+	u8 *data = vm->ram + SETUP_DATA_GPA;
+	struct vcpu *cpu = &vm->cpu;
+	u32 i = 0;
+
+	memset(zero, 0, PAGE_SIZE);
+	zero[0x1e8] = 2;			/* entries of the memory map */
+	put64(zero + 0x2d0, 0);
+	put64(zero + 0x2d8, 0x9f000);
+	put32(zero + 0x2e0, 1);
+	put64(zero + 0x2e4, IMAGE_LOWEST);
+	put64(zero + 0x2ec, vm->ram_bytes - IMAGE_LOWEST);
+	put32(zero + 0x2f4, 1);
+	put32(zero + 0x202, 0x53726448);	/* "HdrS" */
+	zero[0x206] = 0x0f;			/* protocol 2.15 */
+	zero[0x207] = 0x02;
+	zero[0x210] = 0xff;			/* a loader without a number */
+	zero[0x211] = 0x01;			/* loaded high */
+	put32(zero + 0x218, initrd_bytes ? initrd_gpa : 0);
+	put32(zero + 0x21c, initrd_bytes);
+	put32(zero + 0x228, CMDLINE_GPA);
+	put64(zero + 0x250, SETUP_DATA_GPA);
+	for (; cmdline[i]; i++)
+		vm->ram[CMDLINE_GPA + i] = (u8)cmdline[i];
+	vm->ram[CMDLINE_GPA + i] = 0;
+
+	put64(data, 0);				/* the only one */
+	put32(data + 8, 9);			/* SETUP_RNG_SEED */
+	put32(data + 12, IMAGE_SEED_BYTES);
+	memcpy(data + 16, seed, IMAGE_SEED_BYTES);
+
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->eip = image->entry;
+	cpu->reg[ESI] = BOOT_PARAMS_GPA;
+	cpu->eflags = 2;
+	cpu->cr0 = CR0_PE | CR0_ET;
+	cpu->dr[6] = 0xffff0ff0;
+	cpu->dr[7] = 0x400;
+	cpu->xcr0 = 1;
+	cpu->ss = 0x2b;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Loading a guest; see image.c.
+ */
+#ifndef CORE_IMAGE_H
+#define CORE_IMAGE_H
+
+#include "vm.h"
+
+#define IMAGE_LOWEST		0x100000u	/* no segment lies below */
+#define BOOT_PARAMS_GPA		0x10000u
+#define CMDLINE_GPA		0x20000u
+#define SETUP_DATA_GPA		0x30000u
+#define IMAGE_CMDLINE_MAX	2048u		/* COMMAND_LINE_SIZE */
+#define IMAGE_SEED_BYTES	32u
+
+/* What a kernel file says of itself. */
+struct image {
+	struct plex86_note note;
+	u32 entry;		/* physical */
+	u32 first, end;		/* the guest-physical range it occupies */
+};
+
+const char *image_check(const u8 *file, u64 size, struct image *image);
+const char *image_load(struct vm *vm, const u8 *file, u64 size,
+		       const struct image *image);
+const char *image_shared_form(struct vm *vm, const struct image *image);
+void image_boot_params(struct vm *vm, const struct image *image,
+		       u32 initrd_gpa, u32 initrd_bytes, const char *cmdline,
+		       const u8 *seed);
+
+#endif

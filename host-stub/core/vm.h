@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The virtual machine as the core sees it, and the narrow interface between
+ * the core and the host it is compiled into.
+ *
+ * The core is what every plex86 host does alike: instruction emulation,
+ * injection of exceptions and interrupts, the walk of the guest's page tables,
+ * CPUID, HAL dispatch, image loading.  It makes no system call, keeps no state
+ * outside struct vm, and reaches the outside only through the host_*()
+ * functions declared at the end, which each host defines.
+ */
+#ifndef CORE_VM_H
+#define CORE_VM_H
+
+#include "types.h"
+#include "plex86.h"
+
+/* What exits are counted by; the name is the key in --stats. */
+#define STATS(X) \
+	X(exits) X(page_faults) X(shadow_fills) X(shadow_pages) \
+	X(shadow_flushes) X(shadow_flushes_global) X(shadow_drops) \
+	X(shadow_limit_flushes) \
+	X(injected_page_faults) X(injected_exceptions) X(injected_interrupts) \
+	X(system_calls) X(iret_user) X(iret_kernel) X(hal_calls) X(doorbells) \
+	X(kicks) X(timer_signals) X(timer_arms) X(halts) X(sti_pending) \
+	X(cr_access) X(cr3_loads) X(dr_access) X(invlpg) X(segment_loads) \
+	X(descriptor_tables) X(far_transfers) X(cpuid) X(msr) X(port_io) \
+	X(cli_sti_raw) X(next_emulated) X(tls_syncs) X(other_emulated)
+
+struct stats {
+#define X(name) u64 name;
+	STATS(X)
+#undef X
+};
+
+struct descriptor_table {
+	u32 base;
+	u32 limit;
+};
+
+/* A virtual CPU: what the guest believes, and the registers of the trap. */
+struct vcpu {
+	u32 reg[8];		/* ModRM order */
+	u32 eip;
+	u32 eflags;		/* as the hardware has it, IF and IOPL aside */
+	u32 ss;			/* hardware selector while in user mode */
+	u32 cpl;		/* virtual: 0 or 3 */
+	u32 cr0, cr2, cr3, cr4;
+	u32 dr[8];
+	struct descriptor_table gdt, idt;
+	u32 tr, ldtr;
+	u32 tss_base;
+	u64 xcr0;
+};
+
+#define CPUID_LEAVES	48
+
+struct cpuid_leaf {
+	u32 leaf, subleaf;
+	u32 eax, ebx, ecx, edx;
+};
+
+struct cpuid_table {
+	u32 count;
+	u32 pad;
+	u64 xcr0_allowed;	/* state components the guest may enable */
+	struct cpuid_leaf leaf[CPUID_LEAVES];
+};
+
+/* How the guest ended. */
+enum end_how { END_NOT, END_POWEROFF, END_REBOOT, END_CRASH };
+
+struct end {
+	u32 how;		/* enum end_how */
+	u32 status;		/* the guest's exit status, for END_POWEROFF */
+	char reason[128];	/* for END_CRASH */
+};
+
+struct vm {
+	struct vcpu cpu;
+	u8 *ram;		/* guest-physical 0, mapped for the host */
+	u32 ram_bytes;
+	u32 page_offset;	/* from the guest's note */
+	struct plex86_info *info;
+	struct plex86_dev *devices[PLEX86_MAX_DEVICES];
+	struct queue_state *queues;
+	struct cpuid_table cpuid;
+	struct stats stats;
+	struct end end;
+};
+
+#define QUEUES_MAX	4	/* of one device */
+
+/* Where a queue lies; written by the core for the guest, read by back ends. */
+struct queue_state {
+	u32 ready;		/* 0, or set last: the fields below are valid */
+	u32 entries;
+	u64 gpa;
+};
+
+/* page.c */
+
+/* A translation of one linear page. */
+struct translation {
+	u32 gpa;		/* of the address asked for */
+	u32 page_gpa;		/* of the first byte of its page */
+	u32 page_bytes;		/* PAGE_SIZE or LARGE_SIZE */
+	bool writable;		/* a write needs no further walk */
+	bool global;
+};
+
+int core_translate(struct vm *vm, u32 linear, u32 access,
+		   struct translation *tr);
+int core_read(struct vm *vm, u32 linear, void *to, u32 bytes, u32 access,
+	      u32 *fault);
+int core_write(struct vm *vm, u32 linear, const void *from, u32 bytes,
+	       u32 access, u32 *fault);
+
+/* inject.c */
+void core_inject(struct vm *vm, u32 vector, u32 error);
+void core_inject_page_fault(struct vm *vm, u32 linear, u32 error);
+void core_soft_interrupt(struct vm *vm, u32 vector, u32 length);
+void core_iret(struct vm *vm);
+void core_interrupts(struct vm *vm);
+void core_crash(struct vm *vm, const char *reason);
+
+/* emulate.c */
+void core_general_protection(struct vm *vm, u32 error);
+void core_undefined(struct vm *vm);
+void core_page_fault(struct vm *vm, u32 linear, u32 error);
+void core_emulate_cpuid(struct vm *vm, u32 length);
+bool core_stack_selector(struct vm *vm, u32 selector);
+
+/* cpuid.c */
+typedef void (*cpuid_fn)(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
+void core_cpuid_build(struct cpuid_table *table, cpuid_fn host, u64 host_xcr0);
+void core_cpuid(struct vm *vm, u32 leaf, u32 subleaf, struct cpuid_leaf *out);
+
+/* hal.c */
+void core_hal_call(struct vm *vm);
+
+/* What the host provides. */
+
+/*
+ * The virtual interrupt flag.
+ * host_set_vip(): an enabled interrupt is pending while the flag is off, so
+ * enabling it must reach the host; or no longer.
+ */
+bool host_vif(struct vm *vm);
+void host_set_vif(struct vm *vm, bool on);
+void host_set_vip(struct vm *vm, bool on);
+
+/*
+ * Shadow paging.
+ * host_fill() makes @bytes at @linear refer to @gpa; returns 0, or -1 where
+ * the host cannot map there.  host_drop() forgets the page (or large page) at
+ * @linear.  host_flush() forgets everything, or all that is not global.
+ */
+int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
+	      bool global);
+void host_drop(struct vm *vm, u32 linear);
+void host_flush(struct vm *vm, bool global);
+
+/*
+ * Segment registers DS, ES, FS, GS (SS is virtual in struct vcpu).
+ * host_load_segment() loads @selector, which the guest's GDT allows at CPL 3,
+ * after bringing the host's descriptor up to date; returns 0, or -1 if the
+ * hardware refuses it.  host_sync_tls() carries the guest's TLS descriptors to
+ * where the hardware finds them.
+ */
+int host_load_segment(struct vm *vm, u32 segment, u32 selector);
+void host_sync_tls(struct vm *vm);
+
+/*
+ * host_halt() returns when an enabled interrupt is pending.
+ * host_timer() asks for PLEX86_IRQ_TIMER in @ns; ~0: never.
+ */
+void host_halt(struct vm *vm);
+void host_timer(struct vm *vm, u64 ns);
+u64 host_clock(struct vm *vm, u32 which);
+void host_write(struct vm *vm, const u8 *text, u32 bytes);
+void host_doorbell(struct vm *vm, u32 device, u32 queue);
+void host_reset_device(struct vm *vm, u32 device);
+
+#endif

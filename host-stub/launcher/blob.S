@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The monitor's image, carried in the launcher.
+ */
+	.section .rodata
+	.globl	monitor_image, monitor_image_end
+	.balign	16
+monitor_image:
+	.incbin	MONITOR_BIN
+monitor_image_end:
+	.section .note.GNU-stack, "", @progbits

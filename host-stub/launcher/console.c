@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * halcon's back end: the guest's console on this terminal, on a pseudo-terminal
+ * or in a file.  Owns the descriptors, the escape key and what was typed but
+ * not yet taken by the guest.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define INPUT_BYTES	65536u		/* a power of two */
+#define QUEUE_ENTRIES	256u
+#define SEGS		16u
+/* A pipe or terminal that polls writable takes this much without blocking. */
+#define WRITE_BYTES	4096u
+#define ESCAPE		0x01		/* Ctrl-A */
+
+static const char escape_help[] =
+	"\r\n"
+	"Ctrl-A x  quit: the guest is stopped at once\r\n"
+	"Ctrl-A b  send a break (then a key: magic SysRq)\r\n"
+	"Ctrl-A a  send Ctrl-A to the guest\r\n"
+	"Ctrl-A h  this help\r\n";
+
+struct console {
+	int in, out;		/* in: -1 where there is no input */
+	int slave;		/* of the pty, held open */
+	bool terminal;		/* this terminal, with the escape key */
+	bool quit;
+	bool escaped;		/* the last key was the escape */
+	bool broken;		/* output failed; it is thrown away */
+	bool blocked;		/* output waits for the descriptor */
+
+	struct vm_context *ctx;
+	u32 device;
+	struct queue rx, tx;
+
+	u8 input[INPUT_BYTES];
+	u32 in_prod, in_cons;
+	bool send_break;	/* before the next input byte */
+
+	struct request out_req;	/* being written */
+	bool out_busy;
+	u32 out_seg;
+	size_t out_done;	/* bytes of that segment */
+
+	struct request in_req;
+};
+
+static int open_pty(struct console *con)
+{
+	struct termios raw;
+	const char *name;
+
+	con->in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (con->in < 0 || grantpt(con->in) || unlockpt(con->in) ||
+	    !(name = ptsname(con->in))) {
+		complain("--console pty: %s", strerror(errno));
+		return -1;
+	}
+	con->out = con->in;
+	/* Held open, the other end may come and go without a hang-up. */
+	con->slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (con->slave < 0 || tcgetattr(con->slave, &raw)) {
+		complain("--console pty: %s: %s", name, strerror(errno));
+		return -1;
+	}
+	cfmakeraw(&raw);
+	tcsetattr(con->slave, TCSANOW, &raw);
+	fprintf(stderr, "plex86: the guest's console is on %s\n", name);
+	return 0;
+}
+
+/*
+ * console_open() - open what --console named
+ *
+ * Returns the console, or NULL after saying what is wrong.
+ */
+struct console *console_open(const struct options *options)
+{
+	struct console *con = calloc(1, sizeof(*con));
+
+	if (!con) {
+		complain("out of memory");
+		return NULL;
+	}
+	con->in = -1;
+	con->slave = -1;
+	if (!strcmp(options->console, "stdio")) {
+		con->in = STDIN_FILENO;
+		con->out = STDOUT_FILENO;
+		con->terminal = !terminal_raw(STDIN_FILENO);
+		return con;
+	}
+	if (!strcmp(options->console, "pty")) {
+		if (!open_pty(con))
+			return con;
+	} else {
+		con->out = open(options->console, O_WRONLY | O_CREAT | O_TRUNC |
+				O_CLOEXEC, 0666);
+		if (con->out >= 0)
+			return con;
+		complain("--console: %s: %s", options->console, strerror(errno));
+	}
+	free(con);
+	return NULL;
+}
+
+/* console_attach() - make it device @device of a new boot */
+void console_attach(struct console *con, struct vm_context *ctx, u32 device)
+{
+	struct state *state = ctx->state;
+	struct plex86_dev *dev = (void *)state->device_page[device];
+	const struct queue_state *queues = &state->queues[device * QUEUES_MAX];
+	u8 *ram = state->vm.ram;
+
+	con->ctx = ctx;
+	con->device = device;
+	con->out_busy = false;
+	queue_init(&con->rx, &queues[PLEX86_CON_RX], ram, state->vm.ram_bytes,
+		   SEGS);
+	queue_init(&con->tx, &queues[PLEX86_CON_TX], ram, state->vm.ram_bytes,
+		   SEGS);
+	dev->magic = PLEX86_DEV_MAGIC;
+	dev->type = PLEX86_DEV_CONSOLE;
+	dev->features[0] = PLEX86_F_INDIRECT;
+	dev->queues = 2;
+	dev->queue_entries = QUEUE_ENTRIES;
+	dev->segs = SEGS;
+	dev->config_bytes = sizeof(struct plex86_con_config);
+	state->vm.devices[device] = dev;
+	console_resize(con);
+}
+
+/* console_reset() - the guest reset the device: let go of its queues */
+void console_reset(struct console *con)
+{
+	struct state *state = con->ctx->state;
+	struct queue_state *queues = &state->queues[con->device * QUEUES_MAX];
+	u32 n;
+
+	for (n = 0; n < 2; n++)
+		__atomic_store_n(&queues[n].ready, 0, __ATOMIC_SEQ_CST);
+	queue_init(&con->rx, &queues[PLEX86_CON_RX], state->vm.ram,
+		   state->vm.ram_bytes, SEGS);
+	queue_init(&con->tx, &queues[PLEX86_CON_TX], state->vm.ram,
+		   state->vm.ram_bytes, SEGS);
+	con->out_busy = false;
+}
+
+/* console_resize() - the terminal's size may have changed: tell the guest */
+void console_resize(struct console *con)
+{
+	struct plex86_dev *dev;
+	struct plex86_con_config *config;
+	struct winsize size;
+
+	if (!con->ctx || con->in < 0 || ioctl(con->out, TIOCGWINSZ, &size))
+		return;
+	dev = con->ctx->state->vm.devices[con->device];
+	config = (void *)((u8 *)dev + PLEX86_DEV_CONFIG);
+	if (config->rows == size.ws_row && config->cols == size.ws_col)
+		return;
+	__atomic_add_fetch(&dev->generation, 1, __ATOMIC_SEQ_CST);
+	config->rows = size.ws_row;
+	config->cols = size.ws_col;
+	__atomic_add_fetch(&dev->generation, 1, __ATOMIC_SEQ_CST);
+	if (con->ctx->space)
+		vm_device_interrupt(con->ctx, con->device);
+}
+
+static void type(struct console *con, u8 byte)
+{
+	con->input[con->in_prod++ % INPUT_BYTES] = byte;
+}
+
+/* A key of this terminal: the escape and what follows it stay here. */
+static void key(struct console *con, u8 byte)
+{
+	if (!con->escaped) {
+		if (byte == ESCAPE)
+			con->escaped = true;
+		else
+			type(con, byte);
+		return;
+	}
+	con->escaped = false;
+	switch (byte) {
+	case 'x':
+	case 'X':
+		con->quit = true;
+		break;
+	case 'b':
+	case 'B':
+		con->send_break = true;
+		break;
+	case 'a':
+	case ESCAPE:
+		type(con, ESCAPE);
+		break;
+	default:
+		if (write(con->out, escape_help, sizeof(escape_help) - 1) < 0)
+			con->broken = true;
+	}
+}
+
+static u32 input_room(const struct console *con)
+{
+	return INPUT_BYTES - (con->in_prod - con->in_cons);
+}
+
+static void read_input(struct console *con)
+{
+	u8 buf[4096];
+	u32 room = input_room(con);
+	ssize_t n, i;
+
+	if (room > sizeof(buf))
+		room = sizeof(buf);
+	n = read(con->in, buf, room);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EIO))
+		return;
+	if (n <= 0) {
+		con->in = -1;		/* end of input; the guest goes on */
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		if (con->terminal)
+			key(con, buf[i]);
+		else
+			type(con, buf[i]);
+	}
+	if (con->slave >= 0)
+		console_resize(con);	/* a pty's size changes without notice */
+}
+
+/* Hands typed bytes to the guest's buffers. */
+static void give_input(struct console *con)
+{
+	while ((con->in_prod != con->in_cons || con->send_break) &&
+	       queue_attach(&con->rx) && queue_next(&con->rx, &con->in_req)) {
+		struct request *req = &con->in_req;
+		u32 seg, bytes = 0;
+		u16 flags = 0;
+
+		if (req->op != PLEX86_CON_OP_RX) {
+			queue_complete(&con->rx, req->id, PLEX86_S_UNSUPPORTED,
+				       0, 0);
+			continue;
+		}
+		if (con->send_break) {
+			flags = PLEX86_CON_COMP_BREAK;
+			con->send_break = false;
+		}
+		for (seg = 0; seg < req->segs; seg++) {
+			u8 *to = req->seg[seg].iov_base;
+			size_t i;
+
+			for (i = 0; i < req->seg[seg].iov_len &&
+			     con->in_cons != con->in_prod; i++, bytes++)
+				to[i] = con->input[con->in_cons++ % INPUT_BYTES];
+		}
+		queue_complete(&con->rx, req->id, PLEX86_S_OK, flags, bytes);
+	}
+}
+
+/*
+ * Writes at most WRITE_BYTES.  @wait: for as long as it takes.  Returns the
+ * number of bytes taken; 0: the descriptor is not ready.
+ */
+static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
+{
+	struct pollfd fd = { .fd = con->out, .events = POLLOUT };
+	ssize_t n;
+
+	if (con->broken)
+		return bytes;
+	if (bytes > WRITE_BYTES)
+		bytes = WRITE_BYTES;
+	if (poll(&fd, 1, wait ? -1 : 0) <= 0)
+		return 0;
+	n = write(con->out, from, bytes);
+	if (n >= 0)
+		return (size_t)n;
+	if (errno == EINTR || errno == EAGAIN)
+		return 0;
+	con->broken = true;
+	complain("console: %s; the guest's output is lost from here on",
+		 strerror(errno));
+	return bytes;
+}
+
+/* What the kernel says before halcon is up. */
+static bool write_early(struct console *con, bool wait)
+{
+	struct state *state = con->ctx->state;
+
+	for (;;) {
+		u32 cons = state->early_cons;
+		u32 prod = __atomic_load_n(&state->early_prod, __ATOMIC_ACQUIRE);
+		u32 at = cons % EARLY_BYTES, bytes = prod - cons;
+		size_t n;
+
+		if (!bytes)
+			return true;
+		if (bytes > EARLY_BYTES)
+			bytes = EARLY_BYTES;
+		if (bytes > EARLY_BYTES - at)
+			bytes = EARLY_BYTES - at;
+		n = put(con, state->early + at, bytes, wait);
+		if (!n && !wait)
+			return false;
+		__atomic_store_n(&state->early_cons, cons + (u32)n,
+				 __ATOMIC_RELEASE);
+	}
+}
+
+/* Writes what the guest submitted; false if the descriptor would block. */
+static bool write_output(struct console *con, bool wait)
+{
+	struct request *req = &con->out_req;
+
+	if (!write_early(con, wait))
+		return false;
+	if (!queue_attach(&con->tx))
+		return true;
+	for (;;) {
+		if (!con->out_busy) {
+			if (!queue_next(&con->tx, req))
+				return true;
+			if (req->op != PLEX86_CON_OP_TX) {
+				queue_complete(&con->tx, req->id,
+					       PLEX86_S_UNSUPPORTED, 0, 0);
+				continue;
+			}
+			con->out_busy = true;
+			con->out_seg = 0;
+			con->out_done = 0;
+		}
+		while (con->out_seg < req->segs) {
+			const struct iovec *seg = &req->seg[con->out_seg];
+			size_t n;
+
+			if (con->out_done == seg->iov_len) {
+				con->out_seg++;
+				con->out_done = 0;
+				continue;
+			}
+			n = put(con, (u8 *)seg->iov_base + con->out_done,
+				seg->iov_len - con->out_done, wait);
+			if (!n && !wait)
+				return false;
+			con->out_done += n;
+		}
+		con->out_busy = false;
+		queue_complete(&con->tx, req->id,
+			       con->broken ? PLEX86_S_IOERR : PLEX86_S_OK, 0,
+			       req->bytes);
+	}
+}
+
+/*
+ * console_poll_fds() - what to wait for
+ * @fds: room for two
+ *
+ * Returns how many were filled in.
+ */
+int console_poll_fds(struct console *con, struct pollfd *fds)
+{
+	int n = 0;
+
+	if (con->in >= 0 && input_room(con))
+		fds[n++] = (struct pollfd){ .fd = con->in, .events = POLLIN };
+	if (con->blocked)
+		fds[n++] = (struct pollfd){ .fd = con->out, .events = POLLOUT };
+	return n;
+}
+
+/*
+ * console_work() - do what can be done without waiting
+ * @fds, @n: as console_poll_fds() filled them in and poll() answered
+ *
+ * Returns true when the user wants to quit.
+ */
+bool console_work(struct console *con, const struct pollfd *fds, int n)
+{
+	bool tell_tx, tell_rx;
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (fds[i].fd == con->in && (fds[i].events & POLLIN) &&
+		    fds[i].revents)
+			read_input(con);
+	con->blocked = !write_output(con, false);
+	give_input(con);
+	tell_tx = queue_wants_interrupt(&con->tx);
+	tell_rx = queue_wants_interrupt(&con->rx);
+	if (tell_tx || tell_rx)
+		vm_device_interrupt(con->ctx, con->device);
+	return con->quit;
+}
+
+/* console_drain() - the guest has ended: write what it left in the queue */
+void console_drain(struct console *con)
+{
+	write_output(con, true);
+}
+
+/* console_close() - let go of everything */
+void console_close(struct console *con)
+{
+	terminal_restore();
+	if (con->slave >= 0) {
+		close(con->slave);
+		close(con->in);
+	} else if (con->out != STDOUT_FILENO) {
+		close(con->out);
+	}
+	free(con);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the launcher share: the one context of a running VM, and
+ * the functions that work on it.
+ */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "image.h"
+#include "queue.h"
+#include "state.h"
+
+#define PLEX86_VERSION	"0.1"
+
+/* Exit statuses; 64..127 are the guest's own. */
+enum {
+	EXIT_POWEROFF = 0,
+	EXIT_CANNOT = 1,
+	EXIT_CRASHED = 3,
+};
+
+/* What `plex86 run` was asked for. */
+struct options {
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	const char *console;	/* "stdio", "pty" or a file */
+	const char *stats;
+	u64 mem_bytes;
+	bool no_reboot;
+	bool mask_ia32, mask_sud, mask_cpuid;	/* --mask-host, for tests */
+};
+
+/* The console's back end; console.c owns it. */
+struct console;
+
+struct vm_context {
+	struct options options;
+	struct state *state;
+	u64 state_bytes;
+	struct image image;
+	u8 *kernel_file;
+	u64 kernel_bytes;
+	int state_fd, ram_fd, doorbell_fd, signal_fd;
+	pid_t space;
+	struct console *console;
+	u64 start_ns;		/* when this boot began, CLOCK_MONOTONIC */
+};
+
+/* main.c */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+u64 now_ns(void);
+
+/* options.c */
+int options_parse(struct options *options, int argc, char **argv);
+void options_help(FILE *to);
+
+/* run.c */
+int verb_run(int argc, char **argv);
+void vm_device_interrupt(struct vm_context *ctx, u32 device);
+
+/* host.c */
+int host_check(const struct options *options);
+bool host_can_fault_cpuid(const struct options *options);
+u64 host_xcr0(void);
+void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
+u32 host_map_count(void);
+
+/* tsc.c */
+u32 tsc_khz(void);
+bool tsc_invariant(void);
+
+/* terminal.c */
+int terminal_raw(int fd);
+void terminal_restore(void);
+
+/* console.c */
+struct console *console_open(const struct options *options);
+void console_attach(struct console *con, struct vm_context *ctx, u32 device);
+void console_reset(struct console *con);
+void console_resize(struct console *con);
+int console_poll_fds(struct console *con, struct pollfd *fds);
+bool console_work(struct console *con, const struct pollfd *fds, int n);
+void console_drain(struct console *con);
+void console_close(struct console *con);
+
+/* report.c */
+void report_crash(struct vm_context *ctx);
+int report_stats(struct vm_context *ctx);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * plex86: run a Linux guest kernel in an ordinary process.  This file is the
+ * table of verbs.
+ */
+#include "launcher.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+/* One line to standard error, terminal restored first. */
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	terminal_restore();
+	fputs("plex86: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000ull + (u64)ts.tv_nsec;
+}
+
+static int verb_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("plex86 %s (guest ABI %d.%d)\n", PLEX86_VERSION,
+	       PLEX86_ABI_MAJOR, PLEX86_ABI_MINOR);
+	return 0;
+}
+
+static int verb_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	puts("plex86 runs a Linux kernel made for it in an ordinary process:\n"
+	     "no hardware virtualization, no kernel module, no root.\n"
+	     "\n"
+	     "  plex86 run --kernel FILE [OPTION...]   boot a guest\n"
+	     "  plex86 version                         print the version\n"
+	     "  plex86 help                            print this\n"
+	     "\n"
+	     "Options of run:");
+	options_help(stdout);
+	puts("\n"
+	     "On the guest's console Ctrl-A is the escape: Ctrl-A x quits, Ctrl-A h\n"
+	     "lists the others.\n"
+	     "\n"
+	     "Exit status: 0 the guest powered off, or was quit; 64-127 it powered off\n"
+	     "with a status of its own; 1 it could not be started; 3 it crashed;\n"
+	     "128+N ended by signal N.");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+	{ "run", verb_run },
+	{ "version", verb_version },
+	{ "--version", verb_version },
+	{ "help", verb_help },
+	{ "--help", verb_help },
+	{ "-h", verb_help },
+};
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc < 2) {
+		complain("nothing to do; see 'plex86 help'");
+		return EXIT_CANNOT;
+	}
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[1], verbs[i].name))
+			return verbs[i].run(argc - 2, argv + 2);
+	complain("%s: no such command; see 'plex86 help'", argv[1]);
+	return EXIT_CANNOT;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host's end of a queue: takes submissions, checks them, makes completions.
+ *
+ * The ring lies in guest RAM and the guest may write it at any time, so every
+ * submission is copied before it is looked at, every range is checked against
+ * guest RAM, and the host's own indices are kept here, not read back.
+ */
+#include "queue.h"
+
+#include <string.h>
+
+/*
+ * queue_init() - describe a queue that the guest has not set up yet
+ * @state: where the monitor records the guest's PLEX86_CALL_QUEUE_SET
+ * @segs_max: segments in one request, at most QUEUE_SEGS_MAX
+ */
+void queue_init(struct queue *q, const struct queue_state *state, u8 *ram,
+		u64 ram_bytes, u32 segs_max)
+{
+	memset(q, 0, sizeof(*q));
+	q->state = state;
+	q->ram = ram;
+	q->ram_bytes = ram_bytes;
+	q->segs_max = segs_max < QUEUE_SEGS_MAX ? segs_max : QUEUE_SEGS_MAX;
+}
+
+/* queue_attach() - is the queue there and sound? Finds out when it comes up. */
+bool queue_attach(struct queue *q)
+{
+	u32 entries;
+
+	if (q->entries)
+		return !q->broken;
+	if (!__atomic_load_n(&q->state->ready, __ATOMIC_ACQUIRE))
+		return false;
+	entries = q->state->entries;
+	q->ring = (struct plex86_queue *)(void *)(q->ram + q->state->gpa);
+	q->subs = (struct plex86_sub *)(void *)(q->ram + q->state->gpa +
+						PLEX86_SUB_OFFSET);
+	q->comps = (struct plex86_comp *)(void *)(q->subs + entries);
+	q->sub_cons = 0;
+	q->comp_prod = 0;
+	q->comp_told = 0;
+	q->broken = false;
+	q->entries = entries;
+	return true;
+}
+
+/* Adds the guest's range to @req; false if it is not all guest RAM. */
+static bool add_seg(struct queue *q, struct request *req,
+		    const struct plex86_seg *seg)
+{
+	if (seg->gpa > q->ram_bytes || seg->bytes > q->ram_bytes - seg->gpa ||
+	    req->bytes + seg->bytes < req->bytes)
+		return false;
+	req->seg[req->segs].iov_base = q->ram + seg->gpa;
+	req->seg[req->segs].iov_len = seg->bytes;
+	req->segs++;
+	req->bytes += seg->bytes;
+	return true;
+}
+
+static bool take_segs(struct queue *q, struct request *req,
+		      const struct plex86_sub *sub)
+{
+	struct plex86_seg seg;
+	u32 i, list_bytes;
+
+	if (sub->segs > q->segs_max)
+		return false;
+	if (!(sub->flags & PLEX86_SUB_INDIRECT)) {
+		if (sub->segs > PLEX86_INLINE_SEGS)
+			return false;
+		for (i = 0; i < sub->segs; i++)
+			if (!add_seg(q, req, &sub->seg[i]))
+				return false;
+		return true;
+	}
+	list_bytes = sub->segs * (u32)sizeof(seg);
+	if (sub->seg[0].gpa > q->ram_bytes ||
+	    list_bytes > q->ram_bytes - sub->seg[0].gpa ||
+	    sub->seg[0].bytes < list_bytes)
+		return false;
+	for (i = 0; i < sub->segs; i++) {
+		memcpy(&seg, q->ram + sub->seg[0].gpa + i * sizeof(seg),
+		       sizeof(seg));
+		if (!add_seg(q, req, &seg))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * queue_next() - take the next submission
+ *
+ * Malformed ones are completed with PLEX86_S_BADREQ and not shown.  When there
+ * are none left, the guest is asked to ring for the next.
+ */
+bool queue_next(struct queue *q, struct request *req)
+{
+	struct plex86_sub sub;
+	u32 prod;
+
+	for (;;) {
+		prod = __atomic_load_n(&q->ring->sub_prod, __ATOMIC_ACQUIRE);
+		if (prod == q->sub_cons) {
+			__atomic_store_n(&q->ring->sub_event, q->sub_cons,
+					 __ATOMIC_SEQ_CST);
+			prod = __atomic_load_n(&q->ring->sub_prod,
+					       __ATOMIC_SEQ_CST);
+			if (prod == q->sub_cons)
+				return false;
+		}
+		if (prod - q->sub_cons > q->entries) {
+			q->broken = true;
+			return false;
+		}
+		memcpy(&sub, &q->subs[q->sub_cons & (q->entries - 1)],
+		       sizeof(sub));
+		q->sub_cons++;
+		__atomic_store_n(&q->ring->sub_cons, q->sub_cons,
+				 __ATOMIC_RELEASE);
+
+		req->op = sub.op;
+		req->flags = sub.flags;
+		req->id = sub.id;
+		req->arg = sub.arg;
+		req->arg2 = sub.arg2;
+		req->segs = 0;
+		req->bytes = 0;
+		if (take_segs(q, req, &sub))
+			return true;
+		queue_complete(q, sub.id, PLEX86_S_BADREQ, 0, 0);
+	}
+}
+
+/*
+ * queue_complete() - make a completion
+ * @bytes: written to the guest's segments, or consumed from them
+ *
+ * There is room for it as long as the guest takes its completions: a guest
+ * that does not has broken the queue.
+ */
+void queue_complete(struct queue *q, u32 id, u16 status, u16 flags, u32 bytes)
+{
+	u32 cons = __atomic_load_n(&q->ring->comp_cons, __ATOMIC_ACQUIRE);
+	struct plex86_comp *comp;
+
+	if (q->comp_prod - cons >= q->entries) {
+		q->broken = true;
+		return;
+	}
+	comp = &q->comps[q->comp_prod & (q->entries - 1)];
+	comp->id = id;
+	comp->status = status;
+	comp->flags = flags;
+	comp->bytes = bytes;
+	comp->zero = 0;
+	q->comp_prod++;
+	__atomic_store_n(&q->ring->comp_prod, q->comp_prod, __ATOMIC_RELEASE);
+}
+
+/* queue_wants_interrupt() - did completions since the last call pass the event? */
+bool queue_wants_interrupt(struct queue *q)
+{
+	u32 event, told = q->comp_told;
+
+	if (!q->entries || q->comp_prod == told)
+		return false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	event = __atomic_load_n(&q->ring->comp_event, __ATOMIC_RELAXED);
+	q->comp_told = q->comp_prod;
+	return plex86_need_event(event, q->comp_prod, told);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The host's end of a queue (abi/plex86-abi.md, "Queues"); see queue.c.
+ */
+#ifndef LAUNCHER_QUEUE_H
+#define LAUNCHER_QUEUE_H
+
+#include <sys/uio.h>
+
+#include "vm.h"
+
+#define QUEUE_SEGS_MAX	256
+
+/* The host's end of one queue. */
+struct queue {
+	const struct queue_state *state;
+	u8 *ram;
+	u64 ram_bytes;
+	u32 entries;		/* 0: not set up */
+	u32 segs_max;
+	u32 sub_cons, comp_prod, comp_told;
+	bool broken;		/* the guest broke the rules; reset mends it */
+	struct plex86_queue *ring;
+	struct plex86_sub *subs;
+	struct plex86_comp *comps;
+};
+
+/* A request as the guest made it, copied and checked. */
+struct request {
+	u16 op, flags;
+	u32 id;
+	u64 arg;
+	u32 arg2;
+	u32 bytes;		/* of all segments */
+	u32 segs;
+	struct iovec seg[QUEUE_SEGS_MAX];
+};
+
+void queue_init(struct queue *q, const struct queue_state *state, u8 *ram,
+		u64 ram_bytes, u32 segs_max);
+bool queue_attach(struct queue *q);
+bool queue_next(struct queue *q, struct request *req);
+void queue_complete(struct queue *q, u32 id, u16 status, u16 flags, u32 bytes);
+bool queue_wants_interrupt(struct queue *q);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is said when it is over: the registers of a guest that crashed, and the
+ * counters of --stats.
+ */
+#include "launcher.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#define CODE_BYTES	16u
+
+/*
+ * The symbol of the kernel file at or below @address; NULL if it has none.
+ * The file was checked by image_check() as far as loading goes, not here.
+ */
+static const char *symbol_at(const struct vm_context *ctx, u32 address,
+			     u32 *offset)
+{
+	const u8 *file = ctx->kernel_file;
+	const Elf32_Ehdr *ehdr = (const void *)file;
+	u64 size = ctx->kernel_bytes, table = ehdr->e_shoff;
+	const char *best = NULL;
+	u32 i, best_value = 0;
+
+	if (ehdr->e_shentsize != sizeof(Elf32_Shdr) || table > size ||
+	    (u64)ehdr->e_shnum * sizeof(Elf32_Shdr) > size - table)
+		return NULL;
+	for (i = 0; i < ehdr->e_shnum; i++) {
+		Elf32_Shdr sh, strings;
+		u64 at;
+
+		memcpy(&sh, file + table + i * sizeof(sh), sizeof(sh));
+		if (sh.sh_type != SHT_SYMTAB || sh.sh_link >= ehdr->e_shnum)
+			continue;
+		memcpy(&strings, file + table + sh.sh_link * sizeof(sh),
+		       sizeof(strings));
+		if ((u64)sh.sh_offset + sh.sh_size > size ||
+		    (u64)strings.sh_offset + strings.sh_size > size ||
+		    !strings.sh_size ||
+		    file[strings.sh_offset + strings.sh_size - 1])
+			continue;
+		for (at = 0; at + sizeof(Elf32_Sym) <= sh.sh_size;
+		     at += sizeof(Elf32_Sym)) {
+			Elf32_Sym sym;
+
+			memcpy(&sym, file + sh.sh_offset + at, sizeof(sym));
+			if (ELF32_ST_TYPE(sym.st_info) != STT_FUNC &&
+			    ELF32_ST_TYPE(sym.st_info) != STT_NOTYPE)
+				continue;
+			if (sym.st_value > address || sym.st_value < best_value ||
+			    sym.st_name >= strings.sh_size ||
+			    sym.st_shndx == SHN_ABS)
+				continue;
+			best_value = sym.st_value;
+			best = (const char *)file + strings.sh_offset +
+			       sym.st_name;
+		}
+	}
+	*offset = address - best_value;
+	return best;
+}
+
+/* The byte at guest-linear @linear, or -1: a walk that changes nothing. */
+static int peek(const struct vm_context *ctx, u32 linear)
+{
+	const struct vm *vm = &ctx->state->vm;
+	u32 entry, gpa = linear;
+
+	if (vm->cpu.cr0 & CR0_PG) {
+		gpa = (vm->cpu.cr3 & PAGE_MASK) + (linear >> 22) * 4;
+		if (gpa > vm->ram_bytes - 4)
+			return -1;
+		memcpy(&entry, vm->ram + gpa, 4);
+		if (!(entry & PTE_P))
+			return -1;
+		if (entry & PTE_PS) {
+			gpa = (entry & LARGE_MASK) | (linear & ~LARGE_MASK);
+		} else {
+			gpa = (entry & PAGE_MASK) + (linear >> 12 & 1023) * 4;
+			if (gpa > vm->ram_bytes - 4)
+				return -1;
+			memcpy(&entry, vm->ram + gpa, 4);
+			if (!(entry & PTE_P))
+				return -1;
+			gpa = (entry & PAGE_MASK) | (linear & ~PAGE_MASK);
+		}
+	}
+	return gpa < vm->ram_bytes ? vm->ram[gpa] : -1;
+}
+
+/* report_crash() - registers, code and symbol, on standard error */
+void report_crash(struct vm_context *ctx)
+{
+	const struct vcpu *cpu = &ctx->state->vm.cpu;
+	const char *symbol;
+	u32 offset = 0, i;
+
+	complain("the guest crashed: %s", ctx->state->vm.end.reason);
+	symbol = symbol_at(ctx, cpu->eip, &offset);
+	fprintf(stderr, "  at %08x", cpu->eip);
+	if (symbol)
+		fprintf(stderr, " (%s+0x%x)", symbol, offset);
+	fprintf(stderr, ", in %s mode\n", cpu->cpl ? "user" : "kernel");
+	fprintf(stderr, "  eax %08x  ebx %08x  ecx %08x  edx %08x\n",
+		cpu->reg[EAX], cpu->reg[EBX], cpu->reg[ECX], cpu->reg[EDX]);
+	fprintf(stderr, "  esi %08x  edi %08x  ebp %08x  esp %08x\n",
+		cpu->reg[ESI], cpu->reg[EDI], cpu->reg[EBP], cpu->reg[ESP]);
+	fprintf(stderr, "  eflags %08x  cr0 %08x  cr2 %08x  cr3 %08x  cr4 %08x\n",
+		cpu->eflags, cpu->cr0, cpu->cr2, cpu->cr3, cpu->cr4);
+	fputs("  code", stderr);
+	for (i = 0; i < CODE_BYTES; i++) {
+		int byte = peek(ctx, cpu->eip + i);
+
+		if (byte < 0)
+			break;
+		fprintf(stderr, " %02x", byte);
+	}
+	fputc('\n', stderr);
+}
+
+/*
+ * report_stats() - write --stats
+ *
+ * Returns 0, or -1 after saying why the file could not be written.
+ */
+int report_stats(struct vm_context *ctx)
+{
+	static const char *const ends[] = {
+		[END_NOT] = "stopped", [END_POWEROFF] = "poweroff",
+		[END_REBOOT] = "reboot", [END_CRASH] = "crash",
+	};
+	const struct vm *vm = &ctx->state->vm;
+	json_t *root = json_object(), *exits = json_object();
+	int ret;
+
+	json_object_set_new(root, "version", json_string(PLEX86_VERSION));
+	json_object_set_new(root, "end", json_string(ends[vm->end.how & 3]));
+	json_object_set_new(root, "status", json_integer(vm->end.status));
+	json_object_set_new(root, "mem_bytes", json_integer(vm->ram_bytes));
+	json_object_set_new(root, "run_ns",
+			    json_integer((json_int_t)(now_ns() - ctx->start_ns)));
+#define X(name) json_object_set_new(exits, #name, \
+				    json_integer((json_int_t)vm->stats.name));
+	STATS(X)
+#undef X
+	json_object_set_new(root, "counters", exits);
+	ret = json_dump_file(root, ctx->options.stats,
+			     JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(root);
+	if (ret)
+		complain("--stats: %s: %s", ctx->options.stats, strerror(errno));
+	return ret;
+}

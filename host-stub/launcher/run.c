@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `plex86 run`: build a VM, start its space, serve its devices until it ends.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/rseq.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+#define DEVICE_CONSOLE	0u
+
+extern const u8 monitor_image[], monitor_image_end[];
+
+enum outcome { OUT_END, OUT_REBOOT };
+
+/* Raises IRQ @irq in the guest and sees that it notices. */
+static void raise_irq(struct vm_context *ctx, u32 irq)
+{
+	struct state *state = ctx->state;
+
+	__atomic_or_fetch(&state->vm.info->irq_pending, 1u << irq,
+			  __ATOMIC_SEQ_CST);
+	if (!__atomic_exchange_n(&state->kicked, 1, __ATOMIC_SEQ_CST))
+		syscall(SYS_tgkill, ctx->space, ctx->space, SIG_KICK);
+}
+
+/* vm_device_interrupt() - tell the guest that @device has news */
+void vm_device_interrupt(struct vm_context *ctx, u32 device)
+{
+	__atomic_or_fetch(&ctx->state->vm.info->dev_pending[device / 32],
+			  1u << (device % 32), __ATOMIC_SEQ_CST);
+	raise_irq(ctx, PLEX86_IRQ_BUS);
+}
+
+/* Maps the whole of file @name, or says why not. */
+static u8 *read_file(const char *what, const char *name, u64 *bytes)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	u8 *data = NULL;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		complain("%s: %s: %s", what, name, strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		complain("%s: %s: not a regular file", what, name);
+		goto out;
+	}
+	*bytes = (u64)st.st_size;
+	if (!st.st_size) {
+		complain("%s: %s: the file is empty", what, name);
+		goto out;
+	}
+	data = malloc((size_t)st.st_size);
+	if (!data) {
+		complain("%s: %s: too large to load (%lld bytes)", what, name,
+			 (long long)st.st_size);
+		goto out;
+	}
+	for (u64 at = 0; at < *bytes;) {
+		ssize_t n = read(fd, data + at, *bytes - at);
+
+		if (n <= 0) {
+			complain("%s: %s: %s", what, name,
+				 n ? strerror(errno) : "it shrank while it was read");
+			free(data);
+			data = NULL;
+			goto out;
+		}
+		at += (u64)n;
+	}
+out:
+	if (fd >= 0)
+		close(fd);
+	return data;
+}
+
+/* A sealed memfd of @bytes, mapped at @address; -1 after saying why not. */
+static int make_memory(const char *name, u64 bytes, u64 address)
+{
+	int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create(name, flags | MFD_EXEC);
+	void *at;
+
+	if (fd < 0 && errno == EINVAL)		/* before Linux 6.3 */
+		fd = memfd_create(name, flags);
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) ||
+	    fcntl(fd, F_ADD_SEALS, seals)) {
+		complain("cannot make %llu MiB of guest memory: %s",
+			 (unsigned long long)(bytes >> 20), strerror(errno));
+		goto fail;
+	}
+	at = mmap((void *)address, bytes, PROT_READ | PROT_WRITE,
+		  MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, fd, 0);
+	if (at == (void *)address)
+		return fd;
+	complain("cannot map guest memory: %s", strerror(errno));
+fail:
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Maps the monitor where it was linked. */
+static int map_monitor(void)
+{
+	size_t bytes = (size_t)(monitor_image_end - monitor_image);
+	void *at = mmap((void *)MONITOR_BASE, MONITOR_TEXT_MAX,
+			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+			MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (at != (void *)MONITOR_BASE || bytes > MONITOR_TEXT_MAX) {
+		complain("cannot map the monitor: %s", strerror(errno));
+		return -1;
+	}
+	memcpy(at, monitor_image, bytes);
+	return mprotect(at, MONITOR_TEXT_MAX, PROT_READ | PROT_EXEC);
+}
+
+/* Loads kernel and initrd; 0, or -1 after saying what is wrong. */
+static int load_guest(struct vm_context *ctx, const u8 *initrd,
+		      u64 initrd_bytes)
+{
+	const struct options *o = &ctx->options;
+	struct vm *vm = &ctx->state->vm;
+	u8 seed[IMAGE_SEED_BYTES];
+	u32 initrd_gpa = 0;
+	const char *error;
+
+	error = image_load(vm, ctx->kernel_file, ctx->kernel_bytes, &ctx->image);
+	if (!error)
+		error = image_shared_form(vm, &ctx->image);
+	if (error) {
+		complain("kernel: %s: %s", o->kernel, error);
+		return -1;
+	}
+	if (initrd_bytes) {
+		if (initrd_bytes > vm->ram_bytes - ctx->image.end) {
+			complain("initrd: %s: %llu MiB do not fit beside the kernel in %u MiB of memory; give more with --mem",
+				 o->initrd,
+				 (unsigned long long)(initrd_bytes >> 20),
+				 vm->ram_bytes >> 20);
+			return -1;
+		}
+		initrd_gpa = (vm->ram_bytes - (u32)initrd_bytes) & PAGE_MASK;
+		if (initrd_gpa < ctx->image.end) {
+			complain("initrd: %s: no room between it and the kernel; give more with --mem",
+				 o->initrd);
+			return -1;
+		}
+		memcpy(vm->ram + initrd_gpa, initrd, initrd_bytes);
+	}
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		complain("getrandom: %s", strerror(errno));
+		return -1;
+	}
+	image_boot_params(vm, &ctx->image, initrd_gpa, (u32)initrd_bytes,
+			  o->append, seed);
+	explicit_bzero(seed, sizeof(seed));
+	return 0;
+}
+
+/* Makes state and RAM for one boot. */
+static int make_vm(struct vm_context *ctx)
+{
+	const struct options *o = &ctx->options;
+	struct state *state;
+
+	ctx->state_fd = make_memory("plex86-state", sizeof(struct state),
+				    STATE_BASE);
+	if (ctx->state_fd < 0)
+		return -1;
+	ctx->ram_fd = make_memory("plex86-ram", o->mem_bytes, RAM_BASE);
+	if (ctx->ram_fd < 0)
+		return -1;
+	state = (struct state *)STATE_BASE;
+	ctx->state = state;
+	state->state_fd = ctx->state_fd;
+	state->ram_fd = ctx->ram_fd;
+	state->doorbell_fd = ctx->doorbell_fd;
+	state->map_count_max = host_map_count();
+	state->fault_cpuid = host_can_fault_cpuid(o);
+
+	state->vm.ram = (u8 *)RAM_BASE;
+	state->vm.ram_bytes = (u32)o->mem_bytes;
+	state->vm.info = (struct plex86_info *)(void *)state->info_page;
+	state->vm.queues = state->queues;
+	state->vm.info->abi_major = PLEX86_ABI_MAJOR;
+	state->vm.info->abi_minor = PLEX86_ABI_MINOR;
+	state->vm.info->tsc_khz = tsc_khz();
+	if (tsc_invariant())
+		state->vm.info->host_flags |= PLEX86_HOST_TSC;
+	core_cpuid_build(&state->vm.cpuid, host_cpuid, host_xcr0());
+	return 0;
+}
+
+static void free_vm(struct vm_context *ctx)
+{
+	if (ctx->state_fd >= 0)
+		close(ctx->state_fd);
+	if (ctx->ram_fd >= 0)
+		close(ctx->ram_fd);
+	munmap((void *)STATE_BASE, sizeof(struct state));
+	munmap((void *)RAM_BASE, ctx->options.mem_bytes);
+	ctx->state = NULL;
+	ctx->state_fd = -1;
+	ctx->ram_fd = -1;
+}
+
+/* In the child: become the space.  Nothing of libc is used after this. */
+static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
+						  pid_t launcher)
+{
+	struct state *state = ctx->state;
+	monitor_entry_fn entry = (monitor_entry_fn)MONITOR_BASE;
+	int keep[] = { ctx->state_fd, ctx->ram_fd, ctx->doorbell_fd };
+	void *rseq = (u8 *)__builtin_thread_pointer() + __rseq_offset;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != launcher)
+		_exit(EXIT_CANNOT);
+	prctl(PR_SET_NAME, "plex86-space");
+	setsid();
+	state->space_pid = (u32)getpid();
+	for (fd = 0; fd < 3; fd++)
+		if (dup2(keep[fd], 1000 + fd) < 0)
+			_exit(EXIT_CANNOT);
+	close_range(0, 999, 0);
+	close_range(1003, ~0u, 0);
+	state->state_fd = 1000;
+	state->ram_fd = 1001;
+	state->doorbell_fd = 1002;
+	/* The kernel must not touch this thread's memory once it is gone. */
+	if (__rseq_size)
+		syscall(SYS_rseq, rseq, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+	syscall(SYS_set_tid_address, NULL);
+	syscall(SYS_set_robust_list, NULL, 24ul);	/* struct robust_list_head */
+	entry(state, state->start_stack + sizeof(state->start_stack));
+	__builtin_unreachable();
+}
+
+static int start_space(struct vm_context *ctx)
+{
+	pid_t self = getpid();
+
+	ctx->space = fork();
+	if (!ctx->space)
+		enter_space(ctx, self);
+	if (ctx->space < 0) {
+		complain("fork: %s", strerror(errno));
+		ctx->space = 0;
+		return -1;
+	}
+	return 0;
+}
+
+/* Device resets that the guest asked for. */
+static void serve_resets(struct vm_context *ctx)
+{
+	struct state *state = ctx->state;
+	u32 n = DEVICE_CONSOLE;
+	u32 wanted = __atomic_load_n(&state->reset_wanted[n], __ATOMIC_SEQ_CST);
+
+	if (state->reset_done[n] == wanted)
+		return;
+	console_reset(ctx->console);
+	__atomic_store_n(&state->reset_done[n], wanted, __ATOMIC_SEQ_CST);
+}
+
+/* Takes what signals came; the number of one that ends us, or 0. */
+static int take_signals(struct vm_context *ctx, bool *child)
+{
+	struct signalfd_siginfo si;
+
+	while (read(ctx->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		switch (si.ssi_signo) {
+		case SIGCHLD:
+			*child = true;
+			break;
+		case SIGWINCH:
+			console_resize(ctx->console);
+			break;
+		case SIGCONT:
+			break;
+		default:
+			return (int)si.ssi_signo;
+		}
+	}
+	return 0;
+}
+
+/* Kills and reaps the space. */
+static void stop_space(struct vm_context *ctx)
+{
+	if (!ctx->space)
+		return;
+	kill(ctx->space, SIGKILL);
+	while (waitpid(ctx->space, NULL, 0) < 0 && errno == EINTR)
+		;
+	ctx->space = 0;
+}
+
+/*
+ * Serves the devices until the guest has ended.  Returns -1 when it has, or
+ * the exit status if the user ended it.
+ */
+static int serve(struct vm_context *ctx)
+{
+	for (;;) {
+		struct pollfd fds[4] = {
+			{ .fd = ctx->doorbell_fd, .events = POLLIN },
+			{ .fd = ctx->signal_fd, .events = POLLIN },
+		};
+		int n = console_poll_fds(ctx->console, fds + 2), status;
+		bool child = false;
+		u64 count;
+
+		if (poll(fds, (nfds_t)(2 + n), -1) < 0 && errno != EINTR) {
+			complain("poll: %s", strerror(errno));
+			return EXIT_CANNOT;
+		}
+		if (fds[0].revents &&
+		    read(ctx->doorbell_fd, &count, sizeof(count)) < 0 &&
+		    errno != EAGAIN)
+			complain("doorbell: %s", strerror(errno));
+		status = fds[1].revents ? take_signals(ctx, &child) : 0;
+		if (status) {
+			complain("stopped by signal %d (%s)", status,
+				 strsignal(status));
+			return 128 + status;
+		}
+		serve_resets(ctx);
+		if (console_work(ctx->console, fds + 2, n))
+			return EXIT_POWEROFF;
+		if (child && waitpid(ctx->space, &status, WNOHANG) == ctx->space) {
+			ctx->space = 0;
+			if (ctx->state->vm.end.how == END_NOT) {
+				ctx->state->vm.end.how = END_CRASH;
+				snprintf(ctx->state->vm.end.reason,
+					 sizeof(ctx->state->vm.end.reason),
+					 "its monitor died (%s %d)",
+					 WIFSIGNALED(status) ? "signal" : "status",
+					 WIFSIGNALED(status) ? WTERMSIG(status) :
+							       WEXITSTATUS(status));
+			}
+			console_drain(ctx->console);
+			return -1;
+		}
+	}
+}
+
+/* One boot.  Returns the exit status; *@again: the guest wants to reboot. */
+static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
+		bool *again)
+{
+	struct end *end;
+	int status = EXIT_CANNOT;
+
+	ctx->start_ns = now_ns();
+	*again = false;
+	if (make_vm(ctx) || load_guest(ctx, initrd, initrd_bytes))
+		goto out;
+	console_attach(ctx->console, ctx, DEVICE_CONSOLE);
+	if (start_space(ctx))
+		goto out;
+	status = serve(ctx);
+	stop_space(ctx);
+	end = &ctx->state->vm.end;
+	if (status < 0) {
+		switch (end->how) {
+		case END_REBOOT:
+			*again = !ctx->options.no_reboot;
+			status = EXIT_POWEROFF;
+			break;
+		case END_CRASH:
+			report_crash(ctx);
+			status = EXIT_CRASHED;
+			break;
+		default:
+			status = (int)end->status;
+		}
+	}
+	if (ctx->options.stats && report_stats(ctx) && !status)
+		status = EXIT_CANNOT;
+out:
+	free_vm(ctx);
+	return status;
+}
+
+/* Signals are read from a descriptor, so that nothing is cut short by one. */
+static int open_signals(struct vm_context *ctx)
+{
+	static const int signals[] = {
+		SIGCHLD, SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCONT,
+	};
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	ctx->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	ctx->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ctx->signal_fd < 0 || ctx->doorbell_fd < 0) {
+		complain("cannot watch for signals: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* The kernel file's own limits against --mem. */
+static int check_kernel(struct vm_context *ctx)
+{
+	const struct options *o = &ctx->options;
+	const char *error = image_check(ctx->kernel_file, ctx->kernel_bytes,
+					&ctx->image);
+	u64 max = (u64)ctx->image.note.ram_max_mib << 20;
+
+	if (error) {
+		complain("kernel: %s: %s", o->kernel, error);
+		return -1;
+	}
+	if (o->mem_bytes > max) {
+		complain("--mem %lluM: too much memory; this kernel's memory split (CONFIG_VMSPLIT_*) can use %uM",
+			 (unsigned long long)(o->mem_bytes >> 20),
+			 ctx->image.note.ram_max_mib);
+		return -1;
+	}
+	return 0;
+}
+
+/* verb_run() - `plex86 run`; returns the exit status */
+int verb_run(int argc, char **argv)
+{
+	struct vm_context ctx = {
+		.state_fd = -1, .ram_fd = -1, .doorbell_fd = -1, .signal_fd = -1,
+	};
+	u8 *initrd = NULL;
+	u64 initrd_bytes = 0;
+	int status = EXIT_CANNOT;
+	bool again = true;
+
+	if (options_parse(&ctx.options, argc, argv))
+		return EXIT_CANNOT;
+	ctx.kernel_file = read_file("kernel", ctx.options.kernel,
+				    &ctx.kernel_bytes);
+	if (!ctx.kernel_file || check_kernel(&ctx))
+		goto out;
+	if (ctx.options.initrd) {
+		initrd = read_file("initrd", ctx.options.initrd, &initrd_bytes);
+		if (!initrd)
+			goto out;
+	}
+	if (host_check(&ctx.options) || open_signals(&ctx) || map_monitor())
+		goto out;
+	ctx.console = console_open(&ctx.options);
+	if (!ctx.console)
+		goto out;
+	while (again)
+		status = boot(&ctx, initrd, initrd_bytes, &again);
+	console_close(ctx.console);
+out:
+	free(initrd);
+	free(ctx.kernel_file);
+	return status;
+}

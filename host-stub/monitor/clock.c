@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Time: the guest's one-shot timer on a POSIX timer of the host, its clocks,
+ * and the sleep of an idle guest.
+ *
+ * The host's timer is set again only for an earlier deadline: setting it costs
+ * more than a signal that comes too early and finds nothing to do.
+ */
+#include <asm/signal.h>
+#include <asm/siginfo.h>
+#include <linux/time_types.h>
+#include <linux/time.h>
+
+#include "space.h"
+#include "sys.h"
+
+#define NS_PER_S	1000000000ull
+#define TIMER_NEVER	(~0ull)
+/* Farther deadlines are cut to this (292 years would overflow the host's). */
+#define TIMER_FARTHEST	(NS_PER_S * 3600 * 24 * 365)
+
+static u64 now(int clock)
+{
+	struct __kernel_timespec ts = { 0 };
+
+	sys3(__NR_clock_gettime, clock, (long)&ts, 0);
+	return (u64)ts.tv_sec * NS_PER_S + (u64)ts.tv_nsec;
+}
+
+u64 host_clock(struct vm *vm, u32 which)
+{
+	(void)vm;
+	return now(which == PLEX86_CLOCK_REALTIME ? CLOCK_REALTIME :
+						    CLOCK_MONOTONIC);
+}
+
+/* Creates the timer. */
+void clock_start(struct state *state)
+{
+	struct sigevent event = {
+		.sigev_signo = SIG_KICK,
+		.sigev_notify = SIGEV_THREAD_ID,
+		._sigev_un._tid = (int)state->space_pid,
+	};
+	int id = -1;
+
+	if (sys3(__NR_timer_create, CLOCK_MONOTONIC, (long)&event, (long)&id))
+		monitor_die(state, "timer_create failed");
+	state->timer_id = id;
+}
+
+static void raise_timer(struct state *state)
+{
+	state->timer_deadline = 0;
+	__atomic_or_fetch(&state->vm.info->irq_pending,
+			  1u << PLEX86_IRQ_TIMER, __ATOMIC_RELEASE);
+}
+
+static void arm(struct state *state, u64 deadline)
+{
+	struct __kernel_itimerspec value = {
+		.it_value.tv_sec = (s64)(deadline / NS_PER_S),
+		.it_value.tv_nsec = (s64)(deadline % NS_PER_S),
+	};
+
+	state->vm.stats.timer_arms++;
+	state->timer_armed = deadline;
+	if (sys4(__NR_timer_settime, state->timer_id, TIMER_ABSTIME,
+		 (long)&value, 0))
+		monitor_die(state, "timer_settime failed");
+}
+
+/*
+ * host_timer() - the guest's timer
+ * @ns: from now; 0: at once; all ones: off
+ */
+void host_timer(struct vm *vm, u64 ns)
+{
+	struct state *state = state_of(vm);
+
+	state->timer_deadline = 0;
+	if (ns == TIMER_NEVER)
+		return;
+	if (!ns) {
+		raise_timer(state);
+		return;
+	}
+	if (ns > TIMER_FARTHEST)
+		ns = TIMER_FARTHEST;
+	state->timer_deadline = now(CLOCK_MONOTONIC) + ns;
+	if (!state->timer_armed || state->timer_armed > state->timer_deadline)
+		arm(state, state->timer_deadline);
+}
+
+/* The host's timer went off. */
+void clock_signal(struct state *state)
+{
+	state->vm.stats.timer_signals++;
+	state->timer_armed = 0;
+	if (!state->timer_deadline)
+		return;
+	if (now(CLOCK_MONOTONIC) >= state->timer_deadline)
+		raise_timer(state);
+	else
+		arm(state, state->timer_deadline);
+}
+
+/*
+ * Sleeps until an enabled interrupt is pending.  The kick signal is blocked
+ * here, so one that comes before the wait ends it at once.
+ */
+void host_halt(struct vm *vm)
+{
+	struct state *state = state_of(vm);
+	struct plex86_info *info = vm->info;
+	u64 set = 1ull << (SIG_KICK - 1);
+	siginfo_t si;
+
+	while (!(__atomic_load_n(&info->irq_pending, __ATOMIC_ACQUIRE) &
+		 info->irq_enabled)) {
+		if (sys4(__NR_rt_sigtimedwait, (long)&set, (long)&si, 0,
+			 sizeof(set)) != SIG_KICK)
+			continue;
+		if (si.si_code == SI_TIMER) {
+			clock_signal(state);
+		} else {
+			vm->stats.kicks++;
+			__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Segment registers: the guest's TLS descriptors live in the host's GDT slots
+ * of the same numbers, because the hardware reads no other table.
+ */
+#include "space.h"
+#include "sys.h"
+
+#define NR_SET_THREAD_AREA	243	/* of the 32-bit table */
+
+/* struct user_desc.flags */
+#define UD_SEG_32BIT		0x01u
+#define UD_CONTENTS(n)		((u32)(n) << 1)
+#define UD_READ_EXEC_ONLY	0x08u
+#define UD_LIMIT_IN_PAGES	0x10u
+#define UD_SEG_NOT_PRESENT	0x20u
+#define UD_USEABLE		0x40u
+
+#define DESC_PRESENT		(1ull << 47)
+
+/* Writes descriptor @d into the host's slot @n. */
+static void install(struct state *state, u32 n, u64 d)
+{
+	struct low_page *low = (struct low_page *)(void *)state->low_page;
+	u32 high = (u32)(d >> 32);
+
+	low->entry_number = GDT_TLS_MIN + n;
+	if (d & DESC_PRESENT) {
+		low->base = (u32)(d >> 16 & 0xffffff) | (high & 0xff000000);
+		low->limit = (u32)(d & 0xffff) | (high & 0x000f0000);
+		low->flags = UD_CONTENTS(high >> 10 & 3) |
+			     (high & 1u << 22 ? UD_SEG_32BIT : 0) |
+			     (high & 1u << 9 ? 0 : UD_READ_EXEC_ONLY) |
+			     (high & 1u << 23 ? UD_LIMIT_IN_PAGES : 0) |
+			     (high & 1u << 20 ? UD_USEABLE : 0);
+	} else {
+		low->base = 0;
+		low->limit = 0;
+		low->flags = UD_READ_EXEC_ONLY | UD_SEG_NOT_PRESENT;
+	}
+	/*
+	 * The guest's kernel checks what its users set by the same rules as the
+	 * host's, so a refusal means the guest kernel made it up: it has no
+	 * such segment then.
+	 */
+	sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE);
+	state->tls[n] = d;
+	state->vm.stats.tls_syncs++;
+}
+
+void host_sync_tls(struct vm *vm)
+{
+	struct state *state = state_of(vm);
+	u64 want[TLS_SLOTS];
+	u32 n, fault;
+
+	if (vm->cpu.gdt.limit < (GDT_TLS_MIN + TLS_SLOTS) * 8 - 1 ||
+	    core_read(vm, vm->cpu.gdt.base + GDT_TLS_MIN * 8, want,
+		      sizeof(want), 0, &fault))
+		return;
+	for (n = 0; n < TLS_SLOTS; n++)
+		if (want[n] != state->tls[n])
+			install(state, n, want[n]);
+}
+
+/*
+ * Loads a selector that trapped.  Only two kinds can: the kernel's flat
+ * segment, for which the caller passes the user's, and a TLS slot that the
+ * host did not know of yet.
+ */
+int host_load_segment(struct vm *vm, u32 segment, u32 selector)
+{
+	u32 slot = (selector >> 3) - GDT_TLS_MIN;
+
+	if (selector != 0x2b) {
+		if (slot >= TLS_SLOTS || (selector & 4))
+			return -1;
+		host_sync_tls(vm);
+		if (!(state_of(vm)->tls[slot] & DESC_PRESENT))
+			return -1;
+	}
+	switch (segment) {
+	case SEG_DS:
+		__asm__ volatile("mov %0, %%ds" : : "r"(selector));
+		return 0;
+	case SEG_ES:
+		__asm__ volatile("mov %0, %%es" : : "r"(selector));
+		return 0;
+	case SEG_FS:
+		__asm__ volatile("mov %0, %%fs" : : "r"(selector));
+		return 0;
+	case SEG_GS:
+		__asm__ volatile("mov %0, %%gs" : : "r"(selector));
+		return 0;
+	}
+	return -1;
+}
