@@ -262,8 +262,8 @@ static uint64_t exec_run(unsigned long n)
 
 /*
  * Page faults: the first touch of each page of a fresh mapping of 16 MiB.  The
- * mapping and its end are not counted.  Huge pages are refused, since a 32-bit
- * kernel without PAE has none and the row would count something else.
+ * mapping and its end are not counted.  Huge pages are refused: with them the
+ * row would count something else.
  */
 static uint64_t touch_run(unsigned long n, int flags, int fd)
 {
