@@ -30,6 +30,7 @@ struct options {
 	long batch_ms;
 	long walk_mib;		/* 0: what the machine's memory suggests */
 	const char *rows;	/* comma-separated names; NULL: all */
+	int tsc_khz;		/* print the time stamp counter's rate only */
 	int boot;		/* as init: come up and go down, no rows */
 	int restart;		/* as init: restart at the end, not power off */
 };

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Draw bench.json as bench.svg: time by row, as a ratio to the bare host.
+"""Draw bench.json as an SVG: time by row, as a ratio to the bare host.
 
-usage: tools/bench-plot bench.json bench.svg
+tools/bench draws with it; alone it draws a file kept from an earlier run:
+
+usage: tools/bench_plot.py bench.json bench.svg
 """
 
 import html
@@ -9,7 +11,7 @@ import json
 import math
 import sys
 
-WIDTH, LEFT, RIGHT, TOP, STEP = 760, 190, 90, 92, 26
+WIDTH, LEFT, RIGHT, TOP, STEP = 760, 190, 84, 92, 26
 COLOURS = {"guest": "#2563a8", "tcg": "#c2571a"}
 STYLE = """
  svg { background: #fff; font: 13px sans-serif; fill: #222; }
@@ -17,6 +19,27 @@ STYLE = """
  .small, .tick { font-size: 11px; fill: #666; }
  .grid { stroke: #ddd; } .one { stroke: #222; stroke-width: 1.5; }
 """
+
+
+def span(ns):
+    """A time with three digits: 98.3 ns, 2.41 µs, 137 ms."""
+    for unit in ("ns", "µs", "ms"):
+        if ns < 999.5:
+            break
+        ns /= 1000
+    else:
+        unit = "s"
+    digits = 2 if ns < 9.995 else 1 if ns < 99.95 else 0
+    return f"{ns:.{digits}f} {unit}"
+
+
+def stops(low, high):
+    """The values of a 1-2-5 series from just below LOW to just above HIGH."""
+    series = [factor * 10.0 ** power
+              for power in range(-9, 10) for factor in (1, 2, 5)]
+    first = max(value for value in series if value <= low)
+    last = min(value for value in series if value >= high)
+    return [value for value in series if first <= value <= last]
 
 
 class Drawing:
@@ -55,8 +78,9 @@ def draw(report):
     ratios = [row[name][key] for row in rows for name in peers
               if "ratio" in row.get(name, {})
               for key in ("ratio_min", "ratio_max")]
-    low = math.floor(math.log10(min(ratios, default=1) * 0.999))
-    high = max(math.ceil(math.log10(max(ratios, default=1) * 1.001)), low + 1)
+    # Always some room on both sides of 1.
+    ticks = stops(min([*ratios, 0.5]), max([*ratios, 2]))
+    low, high = math.log10(ticks[0]), math.log10(ticks[-1])
     bottom = TOP + STEP * len(rows)
     drawing = Drawing()
 
@@ -73,36 +97,31 @@ def draw(report):
         title = report["machines"][name]["title"]
         boot = report["boot"].get(name)
         if boot:
-            title += f" (exec to init {boot['init']['ns'] / 1e6:.0f} ms)"
+            title += f" (exec to init {span(boot['init']['ns'])})"
         drawing.dot(x + 5, 59, COLOURS[name], title)
         drawing.text(x + 16, 63, title)
         x += 40 + 7.2 * len(title)
-    for power in range(low, high + 1):
-        for factor in (1, 2, 5):
-            value = factor * 10.0 ** power
-            if value > 10.0 ** high:
-                break
-            drawing.line(across(value), TOP - 6, across(value), bottom,
-                         "one" if value == 1 else "grid")
-            drawing.text(across(value), TOP - 10, f"{value:g}", "tick",
-                         "middle")
+    for value in ticks:
+        drawing.line(across(value), TOP - 6, across(value), bottom,
+                     "one" if value == 1 else "grid")
+        drawing.text(across(value), TOP - 10, f"{value:g}", "tick", "middle")
     for index, row in enumerate(rows):
         y = TOP + STEP * (index + 0.5)
         drawing.text(LEFT - 12, y + 4, row["title"], anchor="end")
-        drawing.text(WIDTH - RIGHT + 12, y + 4,
-                     f"{row['bare']['ns']:,.0f} ns" if row["bare"]["ns"] >= 10
-                     else f"{row['bare']['ns']:.1f} ns", "small")
-        for name in peers:
+        drawing.text(WIDTH - 16, y + 4, span(row["bare"]["ns"]), "small", "end")
+        for number, name in enumerate(peers):
             entry = row.get(name, {})
             if "ratio" not in entry:
                 continue
+            # Side by side where two are equal.
+            y = TOP + STEP * (index + (number + 1) / (len(peers) + 1))
             drawing.line(across(entry["ratio_min"]), y,
                          across(entry["ratio_max"]), y,
                          style=f"stroke:{COLOURS[name]};stroke-width:2")
             drawing.dot(across(entry["ratio"]), y, COLOURS[name],
-                        f"{row['title']}: {entry['ns']:.0f} ns,"
+                        f"{row['title']}: {span(entry['ns'])},"
                         f" {entry['ratio']:.2f} of the bare host")
-    drawing.text(WIDTH - RIGHT + 12, TOP - 10, "bare host", "tick")
+    drawing.text(WIDTH - 16, TOP - 10, "bare host", "tick", "end")
     drawing.text(16, bottom + 20, "dots: medians; lines: from the best to the"
                  " worst round", "small")
     return drawing.svg(WIDTH, bottom + 32)
