@@ -98,10 +98,11 @@ int plex86_config_read(struct plex86_device *pdev, void *config, u32 bytes)
 
 	memset(config, 0, bytes);
 	for (tries = 0; tries < CONFIG_TRIES; tries++) {
+		/* Pairs with the host's: it writes generation, bytes, generation. */
 		before = virt_load_acquire(&page->generation);
 		for (i = 0; i < min(have, bytes); i++)
 			to[i] = READ_ONCE(from[i]);
-		virt_rmb();
+		virt_rmb();	/* as above */
 		if (!(before & 1) && READ_ONCE(page->generation) == before)
 			return 0;
 		cpu_relax();
@@ -116,7 +117,7 @@ EXPORT_SYMBOL_GPL(plex86_config_read);
  */
 
 static int plex86_bus_match(struct device *dev,
-			    PLEX86_MATCH_CONST struct device_driver *driver)
+			    PLEX86_BUS_CONST struct device_driver *driver)
 {
 	return to_plex86_device(dev)->type == to_plex86_driver(driver)->type;
 }
@@ -174,7 +175,7 @@ static struct attribute *plex86_dev_attrs[] = {
 };
 ATTRIBUTE_GROUPS(plex86_dev);
 
-static struct bus_type plex86_bus = {
+static PLEX86_BUS_CONST struct bus_type plex86_bus = {
 	.name		= "plex86",
 	.match		= plex86_bus_match,
 	.probe		= plex86_bus_probe,
@@ -290,6 +291,7 @@ static void plex86_bus_update(struct work_struct *work)
 			plex86_device_add(index);
 	}
 }
+
 static DECLARE_WORK(plex86_bus_work, plex86_bus_update);
 
 static irqreturn_t plex86_bus_interrupt(int irq, void *dev_id)

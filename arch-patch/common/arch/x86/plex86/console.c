@@ -30,7 +30,7 @@ static void plex86_early_write(struct console *con, const char *s,
 }
 
 static struct console plex86_early_console = {
-	.name	= "plex86",
+	.name	= "early",
 	.write	= plex86_early_write,
 	.flags	= CON_PRINTBUFFER | CON_BOOT | CON_ANYTIME,
 	.index	= -1,

@@ -26,20 +26,29 @@
 #include "../kernel/cpu/cpu.h"
 #include "plex86.h"
 
-/* No firmware: nothing to look for in low memory, nothing at a known port. */
-static void __init plex86_no_firmware(void)
-{
-	x86_platform.legacy.i8042 = X86_LEGACY_I8042_PLATFORM_ABSENT;
-	x86_platform.legacy.rtc = 0;
-	x86_platform.legacy.warm_reset = 0;
-	x86_platform.legacy.no_vga = 1;
-	x86_platform.legacy.reserve_bios_regions = 0;
-	x86_platform.legacy.devices.pnpbios = 0;
-}
-
 static unsigned char plex86_nmi_reason(void)
 {
 	return 0;
+}
+
+/* No firmware: nothing to look for in low memory, nothing at a known port. */
+static void __init plex86_no_firmware(void)
+{
+	struct x86_legacy_features *legacy = &x86_platform.legacy;
+
+	legacy->i8042 = X86_LEGACY_I8042_PLATFORM_ABSENT;
+	legacy->rtc = 0;
+	legacy->warm_reset = 0;
+	legacy->no_vga = 1;
+	legacy->reserve_bios_regions = 0;
+	legacy->devices.pnpbios = 0;
+
+	x86_init.resources.probe_roms = x86_init_noop;
+	x86_init.resources.reserve_resources = x86_init_noop;
+	x86_init.resources.dmi_setup = x86_init_noop;
+	x86_platform.realmode_reserve = x86_init_noop;
+	x86_platform.realmode_init = x86_init_noop;
+	x86_platform.get_nmi_reason = plex86_nmi_reason;
 }
 
 /* Only early_identify_cpu() calls it, at init; its table stays. */
@@ -60,14 +69,7 @@ static void __ref plex86_early_init(struct cpuinfo_x86 *c)
 	/* The host's part of our address space: no fixmap there. */
 	reserve_top_address(PLEX86_TOP_BYTES);
 
-	x86_init.resources.probe_roms = x86_init_noop;
-	x86_init.resources.reserve_resources = x86_init_noop;
-	x86_init.resources.dmi_setup = x86_init_noop;
-	x86_platform.set_legacy_features = plex86_no_firmware;
-	x86_platform.realmode_reserve = x86_init_noop;
-	x86_platform.realmode_init = x86_init_noop;
-	x86_platform.get_nmi_reason = plex86_nmi_reason;
-
+	plex86_no_firmware();
 	plex86_irq_init();
 	plex86_time_init();
 	plex86_reset_init();

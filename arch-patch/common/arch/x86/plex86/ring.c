@@ -180,6 +180,8 @@ bool plex86_ring_kick_prepare(struct plex86_ring *ring)
 	if (ring->broken || old == ring->sub_prod)
 		return false;
 	ring->sub_known = ring->sub_prod;
+
+	/* The packets first, then the index that makes them the device's. */
 	virt_store_release(&ring->shared->sub_prod, ring->sub_prod);
 
 	/* The device writes sub_event, then looks at sub_prod once more. */
@@ -227,8 +229,11 @@ bool plex86_ring_get(struct plex86_ring *ring, struct plex86_result *result)
 
 	if (ring->broken)
 		return false;
-	while ((prod = virt_load_acquire(&ring->shared->comp_prod)) !=
-	       ring->comp_cons) {
+	for (;;) {
+		/* The index first, then the packets it makes ours. */
+		prod = virt_load_acquire(&ring->shared->comp_prod);
+		if (prod == ring->comp_cons)
+			return false;
 		if (prod - ring->comp_cons > ring->entries) {
 			dev_err(&ring->pdev->dev,
 				"queue %u: %u completions of %u requests\n",
@@ -258,7 +263,6 @@ bool plex86_ring_get(struct plex86_ring *ring, struct plex86_result *result)
 				     "queue %u: completion of no request (%u)\n",
 				     ring->queue, id);
 	}
-	return false;
 }
 EXPORT_SYMBOL_GPL(plex86_ring_get);
 

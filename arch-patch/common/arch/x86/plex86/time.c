@@ -31,13 +31,18 @@ static void plex86_timer_arm(u64 delta_ns)
 /*
  * A ktime, because the cycle count that clock events get is 32 bits wide: an
  * idle guest would wake up every other second for nothing.
+ *
+ * For such a device the core does not look whether the time has passed.  The
+ * periodic tick moves on to the next one only when told -ETIME, and with jiffies
+ * as its clock would never leave the present without; whoever must have an
+ * interrupt all the same ignores the result, so the timer is armed too.
  */
 static int plex86_timer_next(ktime_t expires, struct clock_event_device *ce)
 {
 	s64 delta_ns = ktime_to_ns(ktime_sub(expires, ktime_get()));
 
 	plex86_timer_arm(max_t(s64, delta_ns, 1));
-	return 0;
+	return delta_ns > 0 ? 0 : -ETIME;
 }
 
 static int plex86_timer_stop(struct clock_event_device *ce)

@@ -9,11 +9,11 @@
 
 #include <linux/version.h>
 
-/* bus_type::match takes a const driver since 6.11. */
+/* A bus is const since 6.4, and so is the driver it matches since 6.11. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-#define PLEX86_MATCH_CONST	const
+#define PLEX86_BUS_CONST	const
 #else
-#define PLEX86_MATCH_CONST
+#define PLEX86_BUS_CONST
 #endif
 
 /* The types of hv_ops::get_chars and put_chars changed in 6.8. */
