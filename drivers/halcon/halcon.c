@@ -320,6 +320,10 @@ static PLEX86_HVC_RESULT halcon_get_chars(u32 vtermno, PLEX86_HVC_CHAR *buf,
 static int halcon_notifier_add(struct hvc_struct *hvc, int data)
 {
 	hvc->irq_requested = 1;
+
+	/* hvc keeps the size it was last told, but gives it to an open tty only. */
+	if (hvc->ws.ws_row)
+		hvc_resize(hvc, hvc->ws);
 	return 0;
 }
 
