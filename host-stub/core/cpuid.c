@@ -232,8 +232,9 @@ static const struct cpuid_leaf *find(const struct cpuid_table *table,
 	return NULL;
 }
 
-/* Bytes an XSAVE area of @components takes, in the standard format. */
-static u32 xsave_bytes(const struct cpuid_table *table, u64 components)
+/* Bytes an XSAVE area of @components takes (SDM vol. 1, 13.4). */
+static u32 xsave_bytes(const struct cpuid_table *table, u64 components,
+		       bool compacted)
 {
 	u32 bytes = 576, i;
 
@@ -243,7 +244,13 @@ static u32 xsave_bytes(const struct cpuid_table *table, u64 components)
 		if (!(components & (1u << i)))
 			continue;
 		part = find(table, 0xd, i);
-		if (part && part->ebx + part->eax > bytes)
+		if (!part)
+			continue;
+		if (compacted && (part->ecx & 2))
+			bytes = (bytes + 63) & ~63u;
+		if (compacted)
+			bytes += part->eax;
+		else if (part->ebx + part->eax > bytes)
 			bytes = part->ebx + part->eax;
 	}
 	return bytes;
@@ -272,9 +279,10 @@ void core_cpuid(struct vm *vm, u32 leaf, u32 subleaf, struct cpuid_leaf *out)
 	if (leaf == 1 && (vm->cpu.cr4 & CR4_OSXSAVE))
 		out->ecx |= LEAF1_ECX_OSXSAVE;
 	if (leaf == 0xd && subleaf == 0) {
-		out->ebx = xsave_bytes(&vm->cpuid, vm->cpu.xcr0 | 3);
-		out->ecx = xsave_bytes(&vm->cpuid, vm->cpuid.xcr0_allowed);
+		out->ebx = xsave_bytes(&vm->cpuid, vm->cpu.xcr0, false);
+		out->ecx = xsave_bytes(&vm->cpuid, vm->cpuid.xcr0_allowed,
+				       false);
 	}
 	if (leaf == 0xd && subleaf == 1)
-		out->ebx = xsave_bytes(&vm->cpuid, vm->cpu.xcr0 | 3);
+		out->ebx = xsave_bytes(&vm->cpuid, vm->cpu.xcr0, true);
 }

@@ -1,0 +1,135 @@
+# The front door: one target per thing a person wants, see `make help`.
+#
+# This file knows what is made from what. How each thing is made is in tools/.
+# Everything made is below build/; nothing else is written to.
+
+LINE ?= 6.12
+MEM ?= 256M
+APPEND ?=
+JOBS ?= $(shell nproc)
+V ?= 0
+T ?=
+export LINE KERNEL_SRC JOBS V BUSYBOX
+
+B := build
+KNOWN := 6.12 6.1
+ifeq ($(filter $(LINE),$(KNOWN)),)
+$(error LINE=$(LINE): no such kernel line; say LINE=6.12 (the default) or LINE=6.1)
+endif
+# A tree of the user's is of one line, so only that line is built from it.
+LINES := $(if $(KERNEL_SRC),$(LINE),$(KNOWN))
+
+# Each step uses all processors by itself.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+.PHONY: all
+all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux) $(B)/initramfs.cpio.gz
+	@echo "up to date: $^"
+
+# --- What people ask for
+
+.PHONY: run
+run: $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
+	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
+		--initrd $(B)/initramfs.cpio.gz --mem $(MEM) $(if $(APPEND),--append '$(APPEND)')
+
+.PHONY: test
+test: deps-test all $(B)/conform
+	@BUILT_LINES='$(LINES)' tests/run $(T)
+
+.PHONY: bench
+bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
+	@tools/bench
+
+.PHONY: check
+check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
+	@tools/check
+
+.PHONY: patch
+patch: deps-patch $(LINES:%=$(B)/src-%.patched)
+	@for line in $(LINES); do \
+		tools/onepatch $$line $(B)/plex86-guest-$$line.patch || exit 1; \
+	done
+
+.PHONY: menuconfig
+menuconfig: deps-menuconfig $(B)/linux-$(LINE)/.config
+	@tools/kernel menuconfig $(LINE)
+
+.PHONY: clean
+clean:
+	@rm -rf $(filter-out $(B)/cache $(wildcard $(B)/*.user.config),$(wildcard $(B)/*))
+	@echo "build/ is empty but for downloads (build/cache) and your kernel configuration;"
+	@echo "make distclean removes these too"
+
+.PHONY: distclean
+distclean:
+	@rm -rf $(B)
+	@echo "build/ is gone"
+
+.PHONY: help
+help:
+	@cat tools/help.txt
+
+# --- Packages: named and installed when missing, else not a word
+
+DEPS := $(addprefix deps-,host test bench check patch menuconfig)
+.PHONY: $(DEPS)
+$(DEPS): deps-%:
+	@tools/deps $*
+
+# --- The host
+
+.PHONY: FORCE
+FORCE:
+
+$(B)/plex86: FORCE | deps-host
+	@$(MAKE) -s -C host-stub BUILD=$(abspath $(B))
+
+# --- The guest's kernel, a line at a time
+#
+# build/src-LINE.from names the tree asked for and its state, linux-LINE.asked
+# holds the user's changes to the configuration; their content, and so their
+# time, changes with these. What goes into the tree is the series, the files that
+# arch-patch/files lists, and the fragments of configs/.
+
+COPIED := $(shell sed 's/\#.*//; s/[[:space:]].*//' arch-patch/files 2> /dev/null)
+
+define line_rules
+$(B)/src-$(1).from $(B)/linux-$(1).asked &: FORCE | deps-host
+	@tools/deps kernel $(if $(KERNEL_SRC),,source-$(1))
+	@tools/kernel from $(1)
+
+$(B)/src-$(1)/.plex86/from: $(B)/src-$(1).from
+	@tools/kernel unpack $(1)
+
+$(B)/src-$(1).patched: $(B)/src-$(1)/.plex86/from arch-patch/files $(COPIED) \
+		$(wildcard arch-patch/$(1)) $(wildcard arch-patch/$(1)/*.patch) \
+		$(wildcard configs/plex86.config configs/$(1).config) tools/overlay
+	@tools/kernel patch $(1)
+	@touch $$@
+
+$(B)/linux-$(1)/.config: $(B)/src-$(1).patched $(B)/linux-$(1).asked
+	@tools/kernel config $(1)
+
+$(B)/linux-$(1)/vmlinux: $(B)/linux-$(1)/.config
+	@tools/kernel build $(1)
+endef
+$(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
+
+# --- The guest's user space
+
+$(B)/busybox/bin/busybox: tools/busybox tools/apt $(BUSYBOX) | deps-host
+	@tools/busybox $(B)/busybox
+
+$(B)/initramfs.cpio.gz: $(B)/busybox/bin/busybox tools/mkinitramfs \
+		$(shell find tools/initramfs) | deps-host
+	@tools/deps initramfs
+	@tools/mkinitramfs -o $@ -r tools/initramfs -r $(B)/busybox
+	@echo "initramfs: $@"
+
+$(B)/conform: $(wildcard tests/guest/*.c tests/guest/*.h) abi/plex86.h
+	@echo "tests: $@"
+	@gcc -m32 -static -O2 -std=gnu11 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
