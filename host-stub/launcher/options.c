@@ -49,7 +49,7 @@ static int set_mem(struct options *o, const char *value)
 
 	errno = 0;
 	n = strtoull(value, &end, 10);
-	if (end == value || *value == '-' || errno)
+	if (*value < '0' || *value > '9' || errno)	/* no blank, no sign */
 		goto bad;
 	switch (*end) {
 	case 'G': case 'g':
