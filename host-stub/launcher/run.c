@@ -53,7 +53,8 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 /* Maps the whole of file @name, or says why not. */
 static u8 *read_file(const char *what, const char *name, u64 *bytes)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	/* Without waiting for somebody to write, should it be a FIFO. */
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	u8 *data = NULL;
 
