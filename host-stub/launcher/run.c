@@ -478,7 +478,8 @@ int verb_run(int argc, char **argv)
 		if (!initrd)
 			goto out;
 	}
-	if (host_check(&ctx.options) || open_signals(&ctx) || map_monitor())
+	if (host_check(&ctx.options) || report_check(&ctx.options) ||
+	    open_signals(&ctx) || map_monitor())
 		goto out;
 	ctx.console = console_open(&ctx.options);
 	if (!ctx.console)
