@@ -2,17 +2,18 @@
 /*
  * halcon: the console of a plex86 guest, as hvc0, hvc1, ...
  *
- * Output is copied into buffers of our own, one submission each; a buffer is
- * free again when it completes.  While buffers are left nobody asks to be told
- * of completions: they are taken when the next output looks for a buffer.  When
- * none is left hvc keeps what it has, and is kicked once half of them are back.
+ * Output goes into one buffer of bytes, from which ranges are submitted.  What
+ * is written while nothing is under way is submitted at once; what is written
+ * meanwhile is collected, and goes when that completes, or when it is much, or
+ * when a kernel message ends.  A tty writes a line in two or three pieces: a
+ * submission for each would cost more than their bytes.
  *
  * Input lies in buffers that the device fills.  A buffer is given back only
  * when hvc has taken its last byte, and hvc takes no more than its reader does:
  * so a paste of any size stops at the host instead of being lost.
  *
  * A console's write must also work where nothing sleeps and no interrupt comes,
- * in panic() at last.  There hvc calls flush() as long as no buffer is free; the
+ * in panic() at last.  There hvc calls flush() as long as there is no room; the
  * device empties the ring meanwhile.  A device that does not, for a second,
  * costs output, and does not stop the kernel.
  */
@@ -34,17 +35,25 @@
 
 #include "hvc_console.h"
 
-#define TX_BUFFERS	64
+#define TX_BYTES	65536		/* of the buffer; a power of two */
+#define TX_MANY		4096		/* not worth waiting for more */
+#define TX_MOST		16384		/* in one submission */
+#define TX_REQUESTS	16
 #define RX_BUFFERS	16
-#define BUFFER_BYTES	1024
+#define RX_BYTES	1024
 #define HVC_BYTES	4096		/* of output that hvc collects */
 
 #define STALL_US	1000000		/* a device this slow loses output */
 #define STALL_STEP_US	10
 #define SYSRQ_JIFFIES	(5 * HZ)	/* between a break and its letter */
 
-/* One buffer of either direction. */
-struct halcon_buffer {
+/* A range of output that was submitted. */
+struct halcon_output {
+	u32 end;
+	bool done;
+};
+
+struct halcon_input {
 	u8 *data;
 	u32 bytes;			/* received */
 	u32 taken;			/* of those, by hvc */
@@ -56,19 +65,22 @@ struct halcon {
 	struct hvc_struct *hvc;
 	spinlock_t lock;		/* all that follows */
 
+	/* Output.  Positions run freely; modulo TX_BYTES is where. */
 	struct plex86_ring tx;
-	struct halcon_buffer tx_buffer[TX_BUFFERS];
-	struct halcon_buffer *tx_free[TX_BUFFERS];
-	unsigned int tx_frees;
+	u8 *tx_data;
+	u32 tx_put;			/* written by us */
+	u32 tx_sent;			/* submitted, of that */
+	u32 tx_done;			/* free again, of that */
+	struct halcon_output output[TX_REQUESTS];
+	u32 output_prod, output_cons;
 	unsigned int stalled_us;	/* how long flush() has seen no progress */
 
 	struct plex86_ring rx;
-	struct halcon_buffer rx_buffer[RX_BUFFERS];
-	struct halcon_buffer *rx_now;	/* what hvc reads from */
+	u8 *rx_data;
+	struct halcon_input input[RX_BUFFERS];
+	struct halcon_input *rx_now;	/* what hvc reads from */
 	unsigned long sysrq_until;	/* jiffies */
 	bool sysrq;			/* a break: the next byte is a command */
-
-	u8 *memory;
 };
 
 /* By hvc's terminal number, which is the device's index. */
@@ -79,27 +91,85 @@ static struct halcon *halcon_of(u32 vtermno)
 	return vtermno < PLEX86_MAX_DEVICES ? halcons[vtermno] : NULL;
 }
 
-/* Take back what was written.  Returns how many buffers that freed. */
-static unsigned int halcon_tx_reclaim(struct halcon *con)
+static u32 halcon_tx_room(const struct halcon *con)
 {
-	struct plex86_result result;
-	unsigned int n = 0;
-
-	while (plex86_ring_get(&con->tx, &result)) {
-		con->tx_free[con->tx_frees++] = result.token;
-		n++;
-	}
-	if (n)
-		con->stalled_us = 0;
-	return n;
+	return TX_BYTES - (con->tx_put - con->tx_done);
 }
 
-/* Ask to be told of progress, unless there is some already. */
-static void halcon_tx_wait(struct halcon *con)
+/* Take back what was written, in order. */
+static void halcon_tx_reclaim(struct halcon *con)
 {
-	while (!con->tx_frees &&
-	       !plex86_ring_enable(&con->tx, con->tx.in_flight / 2))
+	struct plex86_result result;
+	struct halcon_output *output;
+
+	while (plex86_ring_get(&con->tx, &result)) {
+		output = result.token;
+		output->done = true;
+		con->stalled_us = 0;
+	}
+	while (con->output_cons != con->output_prod) {
+		output = &con->output[con->output_cons % TX_REQUESTS];
+		if (!output->done)
+			break;
+		con->tx_done = output->end;
+		con->output_cons++;
+	}
+}
+
+/* Submit what is there; @now: little of it, too. */
+static void halcon_tx_submit(struct halcon *con, bool now)
+{
+	struct plex86_seg segs[2];
+	struct plex86_request request = {
+		.op = PLEX86_CON_OP_TX, .segs = segs,
+	};
+	struct halcon_output *output;
+	u32 bytes, at, first;
+
+	while (con->tx_sent != con->tx_put &&
+	       con->output_prod - con->output_cons < TX_REQUESTS) {
+		bytes = con->tx_put - con->tx_sent;
+		if (!now && con->output_prod != con->output_cons &&
+		    bytes < TX_MANY)
+			break;
+		bytes = min_t(u32, bytes, TX_MOST);
+		at = con->tx_sent % TX_BYTES;
+		first = min_t(u32, bytes, TX_BYTES - at);
+		plex86_seg_set(&segs[0], con->tx_data + at, first);
+		plex86_seg_set(&segs[1], con->tx_data, bytes - first);
+		request.nsegs = first < bytes ? 2 : 1;
+
+		output = &con->output[con->output_prod % TX_REQUESTS];
+		output->end = con->tx_sent + bytes;
+		output->done = false;
+		if (plex86_ring_add(&con->tx, &request, output))
+			break;
+		con->output_prod++;
+		con->tx_sent += bytes;
+	}
+	plex86_ring_kick(&con->tx);
+}
+
+/*
+ * All there is to do for output, and ask to be told when there is more: of the
+ * next completion if bytes wait for it; of every other one if a writer does.
+ */
+static void halcon_tx_work(struct halcon *con, bool now)
+{
+	u32 after;
+
+	for (;;) {
 		halcon_tx_reclaim(con);
+		halcon_tx_submit(con, now);
+		if (con->tx_sent != con->tx_put)
+			after = 0;
+		else if (halcon_tx_room(con) < TX_BYTES / 2)
+			after = con->tx.in_flight / 2;
+		else
+			return;
+		if (plex86_ring_enable(&con->tx, after))
+			return;
+	}
 }
 
 static PLEX86_HVC_RESULT halcon_put_chars(u32 vtermno,
@@ -107,32 +177,23 @@ static PLEX86_HVC_RESULT halcon_put_chars(u32 vtermno,
 					  PLEX86_HVC_SIZE count)
 {
 	struct halcon *con = halcon_of(vtermno);
-	struct plex86_seg seg;
-	struct plex86_request request = {
-		.op = PLEX86_CON_OP_TX, .nsegs = 1, .segs = &seg,
-	};
-	PLEX86_HVC_SIZE done = 0, n;
-	struct halcon_buffer *buffer;
+	PLEX86_HVC_SIZE done;
 	unsigned long flags;
+	u32 at, first;
 
 	if (!con || plex86_device_gone(con->pdev))
 		return -ENODEV;
 
 	spin_lock_irqsave(&con->lock, flags);
-	halcon_tx_reclaim(con);
-	while (done < count && con->tx_frees) {
-		n = min_t(PLEX86_HVC_SIZE, count - done, BUFFER_BYTES);
-		buffer = con->tx_free[con->tx_frees - 1];
-		memcpy(buffer->data, buf + done, n);
-		plex86_seg_set(&seg, buffer->data, n);
-		if (plex86_ring_add(&con->tx, &request, buffer))
-			break;
-		con->tx_frees--;
-		done += n;
-	}
-	plex86_ring_kick(&con->tx);
-	if (done < count)
-		halcon_tx_wait(con);
+	if (halcon_tx_room(con) < count)
+		halcon_tx_work(con, false);
+	done = min_t(PLEX86_HVC_SIZE, count, halcon_tx_room(con));
+	at = con->tx_put % TX_BYTES;
+	first = min_t(u32, done, TX_BYTES - at);
+	memcpy(con->tx_data + at, buf, first);
+	memcpy(con->tx_data, buf + first, done - first);
+	con->tx_put += done;
+	halcon_tx_work(con, false);
 
 	/* A stalled device: hvc drops a message on 0 and keeps a tty's output. */
 	if (!done && count && con->stalled_us < STALL_US)
@@ -142,8 +203,8 @@ static PLEX86_HVC_RESULT halcon_put_chars(u32 vtermno,
 }
 
 /*
- * A message waits for a buffer.  A tty's output does not wait here (@wait):
- * hvc's thread comes back for it when the device made progress.
+ * A message is complete, or waits for room.  A tty's output does not wait here
+ * (@wait): hvc's thread comes back for it when the device made progress.
  */
 static int halcon_flush(u32 vtermno, bool wait)
 {
@@ -153,8 +214,8 @@ static int halcon_flush(u32 vtermno, bool wait)
 	if (!con || wait)
 		return 0;
 	spin_lock_irqsave(&con->lock, flags);
-	halcon_tx_reclaim(con);
-	if (!con->tx_frees && con->stalled_us < STALL_US) {
+	halcon_tx_work(con, true);
+	if (!halcon_tx_room(con) && con->stalled_us < STALL_US) {
 		/* It was notified; once more is for a device that missed it. */
 		if (!(con->stalled_us % (STALL_US / 10)))
 			plex86_ring_notify(&con->tx);
@@ -165,34 +226,34 @@ static int halcon_flush(u32 vtermno, bool wait)
 	return 0;
 }
 
-static int halcon_rx_post(struct halcon *con, struct halcon_buffer *buffer)
+static int halcon_rx_post(struct halcon *con, struct halcon_input *input)
 {
 	struct plex86_seg seg;
 	struct plex86_request request = {
 		.op = PLEX86_CON_OP_RX, .nsegs = 1, .segs = &seg,
 	};
 
-	plex86_seg_set(&seg, buffer->data, BUFFER_BYTES);
-	return plex86_ring_add(&con->rx, &request, buffer);
+	plex86_seg_set(&seg, input->data, RX_BYTES);
+	return plex86_ring_add(&con->rx, &request, input);
 }
 
 /* The buffer to read from; NULL, and notification asked for, if there is none. */
-static struct halcon_buffer *halcon_rx_buffer(struct halcon *con)
+static struct halcon_input *halcon_rx_input(struct halcon *con)
 {
 	struct plex86_result result;
-	struct halcon_buffer *buffer;
+	struct halcon_input *input;
 
 	if (con->rx_now)
 		return con->rx_now;
 	while (!plex86_ring_get(&con->rx, &result))
 		if (plex86_ring_enable(&con->rx, 0))
 			return NULL;
-	buffer = result.token;
-	buffer->bytes = result.status == PLEX86_S_OK ? result.bytes : 0;
-	buffer->brk = result.flags & PLEX86_CON_COMP_BREAK;
-	buffer->taken = 0;
-	con->rx_now = buffer;
-	return buffer;
+	input = result.token;
+	input->bytes = result.status == PLEX86_S_OK ? result.bytes : 0;
+	input->brk = result.flags & PLEX86_CON_COMP_BREAK;
+	input->taken = 0;
+	con->rx_now = input;
+	return input;
 }
 
 /*
@@ -202,32 +263,32 @@ static struct halcon_buffer *halcon_rx_buffer(struct halcon *con)
 static PLEX86_HVC_SIZE halcon_rx_copy(struct halcon *con, PLEX86_HVC_CHAR *buf,
 				      PLEX86_HVC_SIZE count, int *command)
 {
-	struct halcon_buffer *buffer;
+	struct halcon_input *input;
 	PLEX86_HVC_SIZE done = 0, n;
 
 	while (done < count && *command < 0) {
-		buffer = halcon_rx_buffer(con);
-		if (!buffer)
+		input = halcon_rx_input(con);
+		if (!input)
 			break;
-		if (buffer->brk) {
-			buffer->brk = false;
+		if (input->brk) {
+			input->brk = false;
 			con->sysrq = true;
 			con->sysrq_until = jiffies + SYSRQ_JIFFIES;
 		}
-		if (con->sysrq && buffer->taken < buffer->bytes) {
+		if (con->sysrq && input->taken < input->bytes) {
 			con->sysrq = false;
 			if (time_before(jiffies, con->sysrq_until))
-				*command = buffer->data[buffer->taken++];
+				*command = input->data[input->taken++];
 		} else {
 			n = min_t(PLEX86_HVC_SIZE, count - done,
-				  buffer->bytes - buffer->taken);
-			memcpy(buf + done, buffer->data + buffer->taken, n);
-			buffer->taken += n;
+				  input->bytes - input->taken);
+			memcpy(buf + done, input->data + input->taken, n);
+			input->taken += n;
 			done += n;
 		}
-		if (buffer->taken == buffer->bytes) {
+		if (input->taken == input->bytes) {
 			con->rx_now = NULL;
-			halcon_rx_post(con, buffer);
+			halcon_rx_post(con, input);
 		}
 	}
 	plex86_ring_kick(&con->rx);
@@ -259,6 +320,10 @@ static PLEX86_HVC_RESULT halcon_get_chars(u32 vtermno, PLEX86_HVC_CHAR *buf,
 static int halcon_notifier_add(struct hvc_struct *hvc, int data)
 {
 	hvc->irq_requested = 1;
+
+	/* hvc keeps the size it was last told, but gives it to an open tty only. */
+	if (hvc->ws.ws_row)
+		hvc_resize(hvc, hvc->ws);
 	return 0;
 }
 
@@ -279,7 +344,13 @@ static const struct hv_ops halcon_ops = {
 static void halcon_interrupt(struct plex86_device *pdev)
 {
 	struct halcon *con = plex86_get_drvdata(pdev);
+	unsigned long flags;
 
+	spin_lock_irqsave(&con->lock, flags);
+	halcon_tx_work(con, false);
+	spin_unlock_irqrestore(&con->lock, flags);
+
+	/* Input, and output that hvc had no room for. */
 	if (hvc_poll(con->hvc))
 		hvc_kick();
 }
@@ -306,56 +377,39 @@ static void halcon_free(struct halcon *con)
 		;
 	plex86_ring_free(&con->tx);
 	plex86_ring_free(&con->rx);
-	if (con->memory)
-		free_pages_exact(con->memory,
-				 (TX_BUFFERS + RX_BUFFERS) * BUFFER_BYTES);
+	if (con->tx_data)
+		free_pages_exact(con->tx_data, TX_BYTES);
+	if (con->rx_data)
+		free_pages_exact(con->rx_data, RX_BUFFERS * RX_BYTES);
 	kfree(con);
-}
-
-static int halcon_init_buffers(struct halcon *con)
-{
-	u8 *data;
-	int i;
-
-	con->memory = alloc_pages_exact((TX_BUFFERS + RX_BUFFERS) *
-					BUFFER_BYTES, GFP_KERNEL | __GFP_ZERO);
-	if (!con->memory)
-		return -ENOMEM;
-	data = con->memory;
-	for (i = 0; i < TX_BUFFERS; i++, data += BUFFER_BYTES)
-		con->tx_buffer[i].data = data;
-	for (i = 0; i < RX_BUFFERS; i++, data += BUFFER_BYTES)
-		con->rx_buffer[i].data = data;
-	return 0;
 }
 
 static int halcon_probe(struct plex86_device *pdev)
 {
 	struct halcon *con;
-	unsigned int i;
-	int err;
+	int err, i;
 
 	con = kzalloc(sizeof(*con), GFP_KERNEL);
 	if (!con)
 		return -ENOMEM;
 	con->pdev = pdev;
 	spin_lock_init(&con->lock);
-	err = halcon_init_buffers(con);
+	con->tx_data = alloc_pages_exact(TX_BYTES, GFP_KERNEL);
+	con->rx_data = alloc_pages_exact(RX_BUFFERS * RX_BYTES, GFP_KERNEL);
+	err = con->tx_data && con->rx_data ? 0 : -ENOMEM;
 	if (!err)
 		err = plex86_ring_init(&con->rx, pdev, PLEX86_CON_RX,
 				       RX_BUFFERS);
 	if (!err)
 		err = plex86_ring_init(&con->tx, pdev, PLEX86_CON_TX,
-				       TX_BUFFERS);
+				       TX_REQUESTS);
 	if (err)
 		goto fail;
 
 	/* The device may take fewer than we have; the rest stays idle. */
-	con->tx_frees = min_t(unsigned int, con->tx.entries, TX_BUFFERS);
-	for (i = 0; i < con->tx_frees; i++)
-		con->tx_free[i] = &con->tx_buffer[i];
 	for (i = 0; i < RX_BUFFERS && !plex86_ring_full(&con->rx); i++) {
-		err = halcon_rx_post(con, &con->rx_buffer[i]);
+		con->input[i].data = con->rx_data + i * RX_BYTES;
+		err = halcon_rx_post(con, &con->input[i]);
 		if (err)
 			goto fail;
 	}
@@ -394,11 +448,18 @@ static void halcon_remove(struct plex86_device *pdev)
 	halcon_free(con);
 }
 
+/* What was collected must not stay behind when the machine ends. */
+static void halcon_shutdown(struct plex86_device *pdev)
+{
+	halcon_flush(pdev->index, false);
+}
+
 static struct plex86_driver halcon_driver = {
 	.driver.name	= "halcon",
 	.type		= PLEX86_DEV_CONSOLE,
 	.probe		= halcon_probe,
 	.remove		= halcon_remove,
+	.shutdown	= halcon_shutdown,
 	.interrupt	= halcon_interrupt,
 	.config_changed	= halcon_config_changed,
 };

@@ -154,6 +154,15 @@ static void plex86_bus_remove(struct device *dev)
 	plex86_device_reset(pdev);
 }
 
+static void plex86_bus_shutdown(struct device *dev)
+{
+	struct plex86_device *pdev = to_plex86_device(dev);
+
+	/* One without a driver comes here too. */
+	if (pdev->ready && to_plex86_driver(dev->driver)->shutdown)
+		to_plex86_driver(dev->driver)->shutdown(pdev);
+}
+
 static ssize_t type_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
@@ -180,6 +189,7 @@ static PLEX86_BUS_CONST struct bus_type plex86_bus = {
 	.match		= plex86_bus_match,
 	.probe		= plex86_bus_probe,
 	.remove		= plex86_bus_remove,
+	.shutdown	= plex86_bus_shutdown,
 	.dev_groups	= plex86_dev_groups,
 };
 

@@ -249,8 +249,8 @@ bool plex86_ring_get(struct plex86_ring *ring, struct plex86_result *result)
 		result->flags = READ_ONCE(comp->flags);
 		result->bytes = READ_ONCE(comp->bytes);
 
-		/* The place is the device's again once comp_cons says so. */
 		ring->comp_cons++;
+		/* Read first: from here on the place is the device's again. */
 		virt_store_release(&ring->shared->comp_cons, ring->comp_cons);
 
 		if (id < ring->entries && ring->slots[id].token) {

@@ -44,8 +44,10 @@ struct plex86_device {
  * @features: mask of the features it understands
  * @probe: takes a device, just reset, features agreed; may sleep
  * @remove: gives it back; may sleep
+ * @shutdown: the machine is about to end; may sleep; may be absent
  * @interrupt: the device notified us; hardirq context
- * @config_changed: its configuration has a new generation; may sleep
+ * @config_changed: its configuration has a new generation; may sleep;
+ *	may be absent
  */
 struct plex86_driver {
 	struct device_driver driver;
@@ -53,6 +55,7 @@ struct plex86_driver {
 	u64 features;
 	int (*probe)(struct plex86_device *pdev);
 	void (*remove)(struct plex86_device *pdev);
+	void (*shutdown)(struct plex86_device *pdev);
 	void (*interrupt)(struct plex86_device *pdev);
 	void (*config_changed)(struct plex86_device *pdev);
 };
