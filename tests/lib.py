@@ -272,10 +272,10 @@ def run(args, seconds=HANG_S, **more):
     return subprocess.CompletedProcess(args, child.returncode, out or b"", err or b"")
 
 
-def run_command(line, command, *options, quiet=True, **more):
+def run_command(line, command, *options, quiet=True, seconds=HANG_S):
     """Boot, have the guest do a shell command without a double quote, end."""
     append = ("quiet " if quiet else "") + f'plex86.exec="{command}"'
-    return run(command_line(line, *options, append=append, **more))
+    return run(command_line(line, *options, append=append), seconds)
 
 
 def ended(done, status=0):
