@@ -98,6 +98,7 @@ void console_close(struct console *con);
 
 /* report.c */
 void report_crash(struct vm_context *ctx);
+int report_check(const struct options *options);
 int report_stats(struct vm_context *ctx);
 
 #endif

@@ -49,7 +49,7 @@ static int set_mem(struct options *o, const char *value)
 
 	errno = 0;
 	n = strtoull(value, &end, 10);
-	if (end == value || *value == '-' || errno)
+	if (*value < '0' || *value > '9' || errno)	/* no blank, no sign */
 		goto bad;
 	switch (*end) {
 	case 'G': case 'g':
@@ -152,6 +152,8 @@ void options_help(FILE *to)
 			 entries[i].argument ? " " : "",
 			 entries[i].argument ? entries[i].argument : "");
 		fprintf(to, "  %-26s", head);
+		if (strlen(head) > 25)
+			fprintf(to, "\n%28s", "");
 		while ((end = strchr(line, '\n'))) {
 			fprintf(to, "%.*s\n%28s", (int)(end - line), line, "");
 			line = end + 1;

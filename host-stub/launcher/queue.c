@@ -25,18 +25,31 @@ void queue_init(struct queue *q, const struct queue_state *state, u8 *ram,
 	q->segs_max = segs_max < QUEUE_SEGS_MAX ? segs_max : QUEUE_SEGS_MAX;
 }
 
-/* queue_attach() - is the queue there and sound? Finds out when it comes up. */
+/*
+ * queue_attach() - is the queue there and sound? Finds out when it comes up.
+ *
+ * The core has checked the geometry, but it runs in the monitor, and a guest
+ * that has broken that must not reach beyond its own RAM from here.
+ */
 bool queue_attach(struct queue *q)
 {
 	u32 entries;
+	u64 gpa;
 
 	if (q->entries)
 		return !q->broken;
 	if (!__atomic_load_n(&q->state->ready, __ATOMIC_ACQUIRE))
 		return false;
-	entries = q->state->entries;
-	q->ring = (struct plex86_queue *)(void *)(q->ram + q->state->gpa);
-	q->subs = (struct plex86_sub *)(void *)(q->ram + q->state->gpa +
+	/* Read once: the monitor may write them at any time. */
+	entries = __atomic_load_n(&q->state->entries, __ATOMIC_RELAXED);
+	gpa = __atomic_load_n(&q->state->gpa, __ATOMIC_RELAXED);
+	if (entries < PLEX86_QUEUE_MIN || entries > PLEX86_QUEUE_MAX ||
+	    (entries & (entries - 1)) || (gpa & (PAGE_SIZE - 1)) ||
+	    gpa > q->ram_bytes ||
+	    plex86_queue_bytes(entries) > q->ram_bytes - gpa)
+		return false;
+	q->ring = (struct plex86_queue *)(void *)(q->ram + gpa);
+	q->subs = (struct plex86_sub *)(void *)(q->ram + gpa +
 						PLEX86_SUB_OFFSET);
 	q->comps = (struct plex86_comp *)(void *)(q->subs + entries);
 	q->sub_cons = 0;

@@ -53,7 +53,8 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 /* Maps the whole of file @name, or says why not. */
 static u8 *read_file(const char *what, const char *name, u64 *bytes)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	/* Without waiting for somebody to write, should it be a FIFO. */
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	u8 *data = NULL;
 
@@ -477,7 +478,8 @@ int verb_run(int argc, char **argv)
 		if (!initrd)
 			goto out;
 	}
-	if (host_check(&ctx.options) || open_signals(&ctx) || map_monitor())
+	if (host_check(&ctx.options) || report_check(&ctx.options) ||
+	    open_signals(&ctx) || map_monitor())
 		goto out;
 	ctx.console = console_open(&ctx.options);
 	if (!ctx.console)

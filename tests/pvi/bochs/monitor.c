@@ -278,7 +278,7 @@ static bool privileged(struct exit_frame *f)
 	const uint8_t *insn = (const uint8_t *)f->eip;
 	const void *operand;
 
-	/* VIF and VIP both set at the start of an instruction: "deliver". */
+	/* Bochs will not fetch with VIF and VIP both set; it means: deliver. */
 	if ((f->eflags & FL_VIF) && (f->eflags & FL_VIP))
 		return true;
 	if (insn[0] == 0xfa) {				/* cli without PVI */

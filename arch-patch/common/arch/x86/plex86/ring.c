@@ -57,8 +57,8 @@ int plex86_ring_init(struct plex86_ring *ring, struct plex86_device *pdev,
 	if (most < PLEX86_QUEUE_MIN || most > PLEX86_QUEUE_MAX ||
 	    !is_power_of_2(most))
 		return -EINVAL;
-	entries = clamp_t(u32, roundup_pow_of_two(max(entries, 1U)),
-			  PLEX86_QUEUE_MIN, most);
+	entries = clamp_t(u32, entries, PLEX86_QUEUE_MIN, most);
+	entries = roundup_pow_of_two(entries);
 
 	ring->slots = kvcalloc(entries, sizeof(*ring->slots), GFP_KERNEL);
 	memory = alloc_pages_exact(plex86_queue_bytes(entries),

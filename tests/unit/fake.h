@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The outside of the core as the tests see it: a virtual machine whose
+ * host_*() functions only note that they were called; see fake.c.
+ */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include "vm.h"
+
+enum call_kind {
+	CALL_SET_VIF, CALL_SET_VIP, CALL_FILL, CALL_DROP, CALL_FLUSH,
+	CALL_LOAD_SEGMENT, CALL_SYNC_TLS, CALL_HALT, CALL_TIMER, CALL_CLOCK,
+	CALL_WRITE, CALL_DOORBELL, CALL_RESET_DEVICE,
+};
+
+/* A call of a host_*() function, its arguments in order. */
+struct call {
+	enum call_kind kind;
+	u64 arg[6];
+};
+
+#define CALLS_MAX	64
+
+struct fake {
+	struct vm vm;		/* first: the core knows only this */
+	struct plex86_info info;
+	struct queue_state queues[PLEX86_MAX_DEVICES * QUEUES_MAX];
+	struct plex86_dev devices[PLEX86_MAX_DEVICES];
+
+	bool vif, vip;
+	int fill_result, segment_result;
+	u64 clock[2];
+
+	struct call calls[CALLS_MAX];
+	u32 n_calls;		/* since fake_forget(), CALLS_MAX at most kept */
+};
+
+struct fake *fake_new(u32 ram_bytes);
+void fake_free(struct fake *f);
+void fake_forget(struct fake *f);
+u32 fake_count(const struct fake *f, enum call_kind kind);
+const struct call *fake_call(const struct fake *f, enum call_kind kind);
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * launcher/options.c: each option in both spellings, and every way to say it
+ * wrong with the words of the message.
+ */
+#include "launcher.h"
+#include "unit.h"
+
+#define MIB	(1ull << 20)
+
+static char message[4096];
+
+/* main.c's: what would be printed. */
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+}
+
+static struct options options;
+
+/* Parses the words up to NULL, at most four. */
+static int parse(const char *a, const char *b, const char *c, const char *d)
+{
+	const char *words[] = { a, b, c, d };
+	char *argv[5] = { 0 }, copy[4][4096];
+	int argc = 0;
+
+	message[0] = 0;
+	memset(&options, 0xa5, sizeof(options));
+	while (argc < 4 && words[argc]) {
+		snprintf(copy[argc], sizeof(copy[0]), "%s", words[argc]);
+		argv[argc] = copy[argc];
+		argc++;
+	}
+	return options_parse(&options, argc, argv);
+}
+
+static void defaults(void **state)
+{
+	(void)state;
+	CHECK_EQ("defaults", parse("--kernel", "k", NULL, NULL), 0);
+	CHECK_STR("defaults", options.kernel, "k");
+	CHECK_STR("defaults", options.initrd, NULL);
+	CHECK_EQ("defaults", options.append[0], 0);
+	CHECK_EQ("defaults", strcmp(options.console, "stdio"), 0);
+	CHECK_STR("defaults", options.stats, NULL);
+	CHECK_EQ("defaults", options.mem_bytes, 128 * MIB);
+	CHECK_EQ("defaults", options.no_reboot, false);
+	CHECK_EQ("defaults", options.mask_ia32, false);
+	CHECK_EQ("defaults", options.mask_sud, false);
+	CHECK_EQ("defaults", options.mask_cpuid, false);
+	CHECK_EQ("defaults", message[0], 0);
+}
+
+static void no_kernel(void **state)
+{
+	(void)state;
+	CHECK_EQ("nothing", parse(NULL, NULL, NULL, NULL), (u64)-1);
+	CHECK_STR("nothing", message, "--kernel FILE");
+	CHECK_EQ("other", parse("--mem=64M", NULL, NULL, NULL), (u64)-1);
+	CHECK_STR("other", message, "--kernel FILE");
+}
+
+/* Every option that takes a string, as two words and as one. */
+static void both_spellings(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		size_t field;
+	} table[] = {
+		{ "kernel", "a/vmlinux", offsetof(struct options, kernel) },
+		{ "initrd", "root.cpio", offsetof(struct options, initrd) },
+		{ "append", "quiet init=/bin/sh",
+		  offsetof(struct options, append) },
+		{ "append", "", offsetof(struct options, append) },
+		{ "append", "--mem", offsetof(struct options, append) },
+		{ "append", "=", offsetof(struct options, append) },
+		{ "console", "pty", offsetof(struct options, console) },
+		{ "console", "log.txt", offsetof(struct options, console) },
+		{ "stats", "s.json", offsetof(struct options, stats) },
+	};
+	size_t i, spelling;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (spelling = 0; spelling < 2; spelling++) {
+		const char *r = row("--%s, spelling %zu", table[i].name,
+				    spelling);
+		char one[64], name[32];
+		const char *got;
+		char keep[64];
+		char *argv[4];
+		int argc = 0;
+
+		snprintf(name, sizeof(name), "--%s", table[i].name);
+		snprintf(one, sizeof(one), "--%s=%s", table[i].name,
+			 table[i].value);
+		snprintf(keep, sizeof(keep), "%s", table[i].value);
+		argv[argc++] = (char[]){ "--kernel=other" };
+		argv[argc++] = spelling ? one : name;
+		if (!spelling)
+			argv[argc++] = keep;
+		CHECK_EQ(r, options_parse(&options, argc, argv), 0);
+		memcpy(&got, (u8 *)&options + table[i].field, sizeof(got));
+		CHECK_EQ(r, strcmp(got, table[i].value), 0);
+	}
+}
+
+static void last_one_counts(void **state)
+{
+	(void)state;
+	CHECK_EQ("two", parse("--kernel=a", "--mem=64M", "--mem=96M",
+			      "--kernel=b"), 0);
+	CHECK_EQ("two", strcmp(options.kernel, "b"), 0);
+	CHECK_EQ("two", options.mem_bytes, 96 * MIB);
+}
+
+static void switches(void **state)
+{
+	(void)state;
+	CHECK_EQ("no-reboot", parse("--no-reboot", "--kernel=k", NULL, NULL), 0);
+	CHECK_EQ("no-reboot", options.no_reboot, true);
+	CHECK_EQ("value", parse("--kernel=k", "--no-reboot=1", NULL, NULL),
+		 (u64)-1);
+	CHECK_STR("value", message, "--no-reboot takes no value");
+	CHECK_EQ("value", parse("--kernel=k", "--no-reboot=", NULL, NULL),
+		 (u64)-1);
+	/* A switch takes no second word either. */
+	CHECK_EQ("word", parse("--kernel=k", "--no-reboot", "yes", NULL),
+		 (u64)-1);
+	CHECK_STR("word", message, "yes: not an option");
+}
+
+static void mask_host(void **state)
+{
+	(void)state;
+	CHECK_EQ("ia32", parse("--kernel=k", "--mask-host=ia32", NULL, NULL), 0);
+	CHECK("ia32", options.mask_ia32 && !options.mask_sud &&
+		      !options.mask_cpuid);
+	CHECK_EQ("sud", parse("--kernel=k", "--mask-host", "sud", NULL), 0);
+	CHECK("sud", !options.mask_ia32 && options.mask_sud &&
+		     !options.mask_cpuid);
+	CHECK_EQ("two", parse("--kernel=k", "--mask-host=sud",
+			      "--mask-host=cpuid", NULL), 0);
+	CHECK("two", !options.mask_ia32 && options.mask_sud &&
+		     options.mask_cpuid);
+	CHECK_EQ("bad", parse("--kernel=k", "--mask-host=avx", NULL, NULL),
+		 (u64)-1);
+	CHECK_STR("bad", message, "--mask-host avx: no such feature");
+	CHECK_EQ("empty", parse("--kernel=k", "--mask-host=", NULL, NULL),
+		 (u64)-1);
+	CHECK_EQ("case", parse("--kernel=k", "--mask-host=SUD", NULL, NULL),
+		 (u64)-1);
+}
+
+static void sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		u64 bytes;		/* 0: refused */
+		const char *message;
+	} table[] = {
+		{ "32", 32 * MIB, NULL },
+		{ "32M", 32 * MIB, NULL },
+		{ "32m", 32 * MIB, NULL },
+		{ "256M", 256 * MIB, NULL },
+		{ "0256M", 256 * MIB, NULL },
+		{ "1G", 1024 * MIB, NULL },
+		{ "3g", 3072 * MIB, NULL },
+		{ "4G", 4096 * MIB, NULL },
+		{ "32768K", 32 * MIB, NULL },
+		{ "32772k", 32 * MIB + 4096, NULL },
+		{ "32769K", 32 * MIB, NULL },		/* whole pages */
+		{ "31M", 0, "too little" },
+		{ "32767K", 0, "too little" },
+		{ "0", 0, "too little" },
+		{ "0G", 0, "too little" },
+		{ "", 0, "not a size" },
+		{ "M", 0, "not a size" },
+		{ "-64M", 0, "not a size" },
+		{ "-1", 0, "not a size" },
+		{ " -18446744073709551488M", 0, "not a size" },
+		{ " 64M", 0, "not a size" },
+		{ "\t64M", 0, "not a size" },
+		{ "+64M", 0, "not a size" },
+		{ "64T", 0, "not a size" },
+		{ "64MB", 0, "not a size" },
+		{ "64MiB", 0, "not a size" },
+		{ "64M ", 0, "not a size" },
+		{ "64 M", 0, "not a size" },
+		{ "64GM", 0, "not a size" },
+		{ "64,5M", 0, "not a size" },
+		{ "1.5G", 0, "not a size" },
+		{ "0x40M", 0, "not a size" },
+		{ "x", 0, "not a size" },
+		{ "18446744073709551616", 0, "not a size" },	/* 2^64 */
+		{ "18446744073709551615G", 0, "not a size" },
+		{ "99999999999999999999999", 0, "not a size" },
+		{ "17592186044417M", 0, "not a size" },		/* 2^44 + 1 */
+		{ "17179869185G", 0, "not a size" },		/* 2^34 + 1 */
+		{ "18014398509481985K", 0, "not a size" },	/* 2^54 + 1 */
+	};
+	size_t i, spelling;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (spelling = 0; spelling < 2; spelling++) {
+		const char *r = row("--mem '%s', spelling %zu", table[i].text,
+				    spelling);
+		char one[64];
+		int ret;
+
+		snprintf(one, sizeof(one), "--mem=%s", table[i].text);
+		if (spelling)
+			ret = parse("--kernel=k", one, NULL, NULL);
+		else
+			ret = parse("--kernel=k", "--mem", table[i].text, NULL);
+		if (table[i].bytes) {
+			CHECK_EQ(r, ret, 0);
+			CHECK_EQ(r, options.mem_bytes, table[i].bytes);
+			continue;
+		}
+		CHECK_EQ(r, ret, (u64)-1);
+		CHECK_STR(r, message, table[i].message);
+		CHECK_STR(r, message, "--mem");
+	}
+}
+
+static void missing_values(void **state)
+{
+	static const char *const names[] = {
+		"--kernel", "--initrd", "--append", "--mem", "--console",
+		"--stats", "--mask-host",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		CHECK_EQ(names[i], parse("--kernel=k", names[i], NULL, NULL),
+			 (u64)-1);
+		CHECK_STR(names[i], message, names[i]);
+		CHECK_STR(names[i], message, "wants a value");
+	}
+}
+
+static void unknown_names(void **state)
+{
+	static const char *const words[] = {
+		"--", "--=", "--=x", "--kern", "--kernels", "--Kernel", "--k=x",
+		"--memory=64M", "--no-reboots", "--kernel k", "---kernel",
+	};
+	static const char *const no_options[] = {
+		"", "-", "kernel", "-kernel=k", "-k", " --kernel",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		CHECK_EQ(words[i], parse("--kernel=k", words[i], "x", NULL),
+			 (u64)-1);
+		CHECK_STR(words[i], message, "no such option");
+		CHECK_STR(words[i], message, words[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(no_options); i++) {
+		CHECK_EQ(no_options[i], parse("--kernel=k", no_options[i], "x",
+					      NULL), (u64)-1);
+		CHECK_STR(no_options[i], message, "not an option");
+	}
+}
+
+/* The command line's buffer in the guest takes 2048 bytes with the NUL. */
+static void long_append(void **state)
+{
+	char text[IMAGE_CMDLINE_MAX + 2];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[IMAGE_CMDLINE_MAX - 1] = 0;
+	CHECK_EQ("2047", parse("--kernel=k", "--append", text, NULL), 0);
+	CHECK_EQ("2047", strlen(options.append), 2047);
+	text[IMAGE_CMDLINE_MAX - 1] = 'a';
+	text[IMAGE_CMDLINE_MAX] = 0;
+	CHECK_EQ("2048", parse("--kernel=k", "--append", text, NULL), (u64)-1);
+	CHECK_STR("2048", message, "too long (2048 bytes; at most 2047)");
+}
+
+/* Every option is in the help, a line each, none wider than a terminal. */
+static void help_names_all(void **state)
+{
+	static const char *const names[] = {
+		"--kernel FILE", "--initrd FILE", "--append STRING",
+		"--mem SIZE", "--console stdio|pty|FILE", "--stats FILE",
+		"--no-reboot", "--mask-host ia32|sud|cpuid",
+	};
+	char text[4096] = { 0 }, *line;
+	FILE *to = fmemopen(text, sizeof(text), "w");
+	size_t i;
+
+	(void)state;
+	options_help(to);
+	fclose(to);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		CHECK_STR("help", text, names[i]);
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		CHECK(line, strlen(line) <= 80);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults), cmocka_unit_test(no_kernel),
+		cmocka_unit_test(both_spellings),
+		cmocka_unit_test(last_one_counts), cmocka_unit_test(switches),
+		cmocka_unit_test(mask_host), cmocka_unit_test(sizes),
+		cmocka_unit_test(missing_values),
+		cmocka_unit_test(unknown_names), cmocka_unit_test(long_append),
+		cmocka_unit_test(help_names_all),
+	};
+
+	return RUN_TESTS("options", tests, NULL, NULL);
+}

@@ -1,0 +1,662 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * launcher/queue.c: the host's end of a queue against a well-behaved guest and
+ * against hostile ones, and plex86_need_event() of abi/plex86.h against what
+ * its comment says.
+ */
+#include "queue.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+#define RAM	(64u << 10)
+#define GPA	0x2000u
+#define ENTRIES	8u
+
+static u8 *ram;
+static struct queue_state qs;
+static struct queue q;
+static struct plex86_queue *ring;
+static struct plex86_sub *subs;
+static struct plex86_comp *comps;
+static struct request *req;	/* on the heap: an overflow is seen */
+
+static void place(u32 entries)
+{
+	memset(&qs, 0, sizeof(qs));
+	qs.gpa = GPA;
+	qs.entries = entries;
+	qs.ready = 1;
+	ring = (struct plex86_queue *)(void *)(ram + GPA);
+	subs = (struct plex86_sub *)(void *)(ram + GPA + PLEX86_SUB_OFFSET);
+	comps = (struct plex86_comp *)(void *)(subs + entries);
+	queue_init(&q, &qs, ram, RAM, 16);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	ram = calloc(1, RAM);
+	req = calloc(1, sizeof(*req));
+	place(ENTRIES);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(ram);
+	free(req);
+	return 0;
+}
+
+/* Puts @sub into the ring at the guest's index, and moves that on. */
+static void submit(const struct plex86_sub *sub)
+{
+	subs[ring->sub_prod & (ENTRIES - 1)] = *sub;
+	ring->sub_prod++;
+}
+
+static struct plex86_sub one_segment(u32 id, u64 gpa, u32 bytes)
+{
+	return (struct plex86_sub){
+		.op = 2, .id = id, .segs = 1, .seg = { { gpa, bytes, 0 } },
+	};
+}
+
+/* The completion made last, and how many there are. */
+static const struct plex86_comp *last_comp(void)
+{
+	return &comps[(ring->comp_prod - 1) & (ENTRIES - 1)];
+}
+
+static void not_attached_until_set(void **state)
+{
+	(void)state;
+	qs.ready = 0;
+	CHECK_EQ("not set", queue_attach(&q), false);
+	CHECK_EQ("not set", queue_wants_interrupt(&q), false);
+	qs.ready = 1;
+	CHECK_EQ("set", queue_attach(&q), true);
+	CHECK_EQ("again", queue_attach(&q), true);
+}
+
+/*
+ * Where a queue lies is written by the monitor, which a guest may have broken:
+ * the launcher must not follow it out of guest RAM.
+ */
+static void attach_checks_state(void **state)
+{
+	u32 fits = (RAM - plex86_queue_bytes(16)) & PAGE_MASK;
+	const struct {
+		u64 gpa;
+		u32 entries;
+		bool ok;
+	} table[] = {
+		{ 0, 2, true },
+		{ GPA, 8, true },
+		{ fits, 16, true },
+		{ fits + PAGE_SIZE, 16, false },
+		{ RAM, 2, false },
+		{ RAM - PAGE_SIZE, 256, false },
+		{ 0x100000000, 8, false },
+		{ 0xfffffffffffff000, 8, false },
+		{ 0x8000000000000000, 8, false },
+		{ GPA, 0, false },
+		{ GPA, 1, false },
+		{ GPA, 7, false },
+		{ GPA, 24, false },
+		{ GPA, 0x80000000, false },
+		{ GPA, 0xffffffff, false },
+		{ GPA + 1, 8, false },
+		{ GPA + 8, 8, false },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("gpa %#llx entries %u",
+				    (unsigned long long)table[i].gpa,
+				    table[i].entries);
+
+		place(ENTRIES);
+		qs.gpa = table[i].gpa;
+		qs.entries = table[i].entries;
+		CHECK_EQ(r, queue_attach(&q), table[i].ok);
+		/* What was attached does not move. */
+		if (!table[i].ok)
+			continue;
+		qs.gpa = 0x10000000;
+		qs.entries = 0x40000000;
+		CHECK_EQ(r, queue_attach(&q), true);
+		CHECK_EQ(r, queue_next(&q, req), false);
+	}
+}
+
+static void good_requests(void **state)
+{
+	struct plex86_sub sub = {
+		.op = 0x1234, .flags = 0x5600, .id = 0x89abcdef,
+		.arg = 0x0102030405060708, .arg2 = 0x11223344, .segs = 2,
+		.seg = { { 0x3000, 100, 0 }, { 0x5000, 200, 0 } },
+	};
+
+	(void)state;
+	CHECK_EQ("attach", queue_attach(&q), true);
+	CHECK_EQ("empty", queue_next(&q, req), false);
+	submit(&sub);
+	CHECK_EQ("one", queue_next(&q, req), true);
+	CHECK_EQ("one", req->op, 0x1234);
+	CHECK_EQ("one", req->flags, 0x5600);
+	CHECK_EQ("one", req->id, 0x89abcdef);
+	CHECK_EQ("one", req->arg, 0x0102030405060708);
+	CHECK_EQ("one", req->arg2, 0x11223344);
+	CHECK_EQ("one", req->segs, 2);
+	CHECK_EQ("one", req->bytes, 300);
+	CHECK("one", req->seg[0].iov_base == ram + 0x3000);
+	CHECK_EQ("one", req->seg[0].iov_len, 100);
+	CHECK("one", req->seg[1].iov_base == ram + 0x5000);
+	CHECK_EQ("one", req->seg[1].iov_len, 200);
+	CHECK_EQ("taken", ring->sub_cons, 1);
+	CHECK_EQ("none made", ring->comp_prod, 0);
+	CHECK_EQ("empty", queue_next(&q, req), false);
+
+	queue_complete(&q, 0x89abcdef, PLEX86_S_NOSPACE, 0x77, 250);
+	CHECK_EQ("done", ring->comp_prod, 1);
+	CHECK_EQ("done", comps[0].id, 0x89abcdef);
+	CHECK_EQ("done", comps[0].status, PLEX86_S_NOSPACE);
+	CHECK_EQ("done", comps[0].flags, 0x77);
+	CHECK_EQ("done", comps[0].bytes, 250);
+	CHECK_EQ("done", comps[0].zero, 0);
+}
+
+/* What the host looks at is a copy: the guest may write on. */
+static void request_is_a_copy(void **state)
+{
+	struct plex86_sub sub = one_segment(1, 0x3000, 64);
+
+	(void)state;
+	queue_attach(&q);
+	submit(&sub);
+	CHECK_EQ("copy", queue_next(&q, req), true);
+	subs[0].seg[0].gpa = ~0ull;
+	subs[0].id = 99;
+	CHECK_EQ("copy", req->id, 1);
+	CHECK("copy", req->seg[0].iov_base == ram + 0x3000);
+}
+
+/* Inline segments; what is malformed is completed as such, and not shown. */
+static void segments(void **state)
+{
+	const struct {
+		u32 segs;
+		u64 gpa0;
+		u32 bytes0;
+		u64 gpa1;
+		u32 bytes1;
+		bool ok;
+	} table[] = {
+		{ 0, ~0ull, ~0u, ~0ull, ~0u, true },	/* not looked at */
+		{ 1, 0, 0, ~0ull, ~0u, true },
+		{ 1, 0, RAM, 0, 0, true },
+		{ 1, 0, RAM + 1, 0, 0, false },
+		{ 1, RAM - 1, 1, 0, 0, true },
+		{ 1, RAM - 1, 2, 0, 0, false },
+		{ 1, RAM, 0, 0, 0, true },
+		{ 1, RAM, 1, 0, 0, false },
+		{ 1, RAM + 1, 0, 0, 0, false },
+		{ 1, 0x100000000, 16, 0, 0, false },
+		{ 1, ~0ull, 1, 0, 0, false },
+		{ 1, ~0ull - 15, 32, 0, 0, false },
+		{ 1, 0, 0xffffffff, 0, 0, false },
+		{ 2, 0, 16, RAM - 16, 16, true },
+		{ 2, 0, 16, RAM - 16, 17, false },
+		{ 2, 0, RAM, 0, RAM, true },		/* twice the same */
+		{ 3, 0, 16, 0, 16, false },		/* there are two */
+		{ 16, 0, 16, 0, 16, false },
+		{ 17, 0, 16, 0, 16, false },
+		{ ~0u, 0, 16, 0, 16, false },
+	};
+	size_t i;
+
+	(void)state;
+	queue_attach(&q);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("row %zu", i);
+		struct plex86_sub sub = {
+			.id = 100 + (u32)i, .segs = table[i].segs,
+			.seg = { { table[i].gpa0, table[i].bytes0, 0 },
+				 { table[i].gpa1, table[i].bytes1, 0 } },
+		};
+		u32 comp = ring->comp_prod;
+
+		ring->comp_cons = comp;
+		submit(&sub);
+		CHECK_EQ(r, queue_next(&q, req), table[i].ok);
+		CHECK_EQ(r, ring->sub_cons, ring->sub_prod);
+		CHECK_EQ(r, ring->comp_prod, comp + !table[i].ok);
+		if (table[i].ok) {
+			CHECK_EQ(r, req->segs, table[i].segs);
+			continue;
+		}
+		CHECK_EQ(r, last_comp()->id, 100 + i);
+		CHECK_EQ(r, last_comp()->status, PLEX86_S_BADREQ);
+		CHECK_EQ(r, last_comp()->bytes, 0);
+	}
+}
+
+/* A bad request between two good ones costs neither. */
+static void bad_between_good(void **state)
+{
+	struct plex86_sub sub;
+
+	(void)state;
+	queue_attach(&q);
+	sub = one_segment(1, 0, 16);
+	submit(&sub);
+	sub = one_segment(2, RAM, 16);
+	submit(&sub);
+	submit(&sub);
+	sub = one_segment(3, 16, 16);
+	submit(&sub);
+	CHECK_EQ("first", queue_next(&q, req), true);
+	CHECK_EQ("first", req->id, 1);
+	CHECK_EQ("second", queue_next(&q, req), true);
+	CHECK_EQ("second", req->id, 3);
+	CHECK_EQ("second", req->segs, 1);
+	CHECK_EQ("second", req->bytes, 16);
+	CHECK_EQ("bad", ring->comp_prod, 2);
+	CHECK_EQ("bad", comps[1].id, 2);
+}
+
+static void indirect_lists(void **state)
+{
+	const struct {
+		u32 segs;
+		u64 gpa;
+		u32 bytes;
+		u32 max;
+		bool ok;
+	} table[] = {
+		{ 0, 0x4000, 0, 16, true },
+		{ 1, 0x4000, 16, 16, true },
+		{ 3, 0x4000, 48, 16, true },
+		{ 3, 0x4000, 4096, 16, true },		/* room for more */
+		{ 3, 0x4000, 47, 16, false },		/* room for less */
+		{ 16, 0x4000, 256, 16, true },
+		{ 17, 0x4000, 272, 16, false },		/* above the device's */
+		{ 17, 0x4000, 272, 17, true },
+		{ QUEUE_SEGS_MAX, 0x4000, 4096, 1000, true },
+		{ QUEUE_SEGS_MAX + 1, 0x4000, 8192, 1000, false },
+		{ 0x10000001, 0x4000, 16, 1000, false },	/* * 16 wraps */
+		{ 0xffffffff, 0x4000, ~0u, 1000, false },
+		{ 3, RAM - 48, 48, 16, true },
+		{ 3, RAM - 47, 48, 16, false },
+		{ 3, RAM, 48, 16, false },
+		{ 3, 0x100004000, 48, 16, false },
+		{ 3, ~0ull - 15, 48, 16, false },
+		{ 2, 0x4004, 32, 16, true },		/* no alignment asked */
+	};
+	size_t i;
+	u32 j;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("row %zu", i);
+		struct plex86_sub sub = {
+			.flags = PLEX86_SUB_INDIRECT, .id = 7,
+			.segs = table[i].segs,
+			.seg = { { table[i].gpa, table[i].bytes, 0 } },
+		};
+		u64 at = table[i].gpa;
+
+		memset(ram, 0, RAM);
+		place(ENTRIES);
+		queue_init(&q, &qs, ram, RAM, table[i].max);
+		queue_attach(&q);
+		for (j = 0; j < table[i].segs && j < 256 && at < RAM &&
+		     at + 16 * j + 16 <= RAM; j++) {
+			struct plex86_seg seg = { 0x100 * j, j + 1, 0 };
+
+			memcpy(ram + at + 16 * j, &seg, sizeof(seg));
+		}
+		submit(&sub);
+		CHECK_EQ(r, queue_next(&q, req), table[i].ok);
+		if (!table[i].ok) {
+			CHECK_EQ(r, last_comp()->status, PLEX86_S_BADREQ);
+			continue;
+		}
+		CHECK_EQ(r, req->segs, table[i].segs);
+		for (j = 0; j < req->segs; j++) {
+			CHECK(r, req->seg[j].iov_base == ram + 0x100 * j);
+			CHECK_EQ(r, req->seg[j].iov_len, j + 1);
+		}
+		CHECK_EQ(r, req->bytes, req->segs * (req->segs + 1) / 2);
+	}
+}
+
+/* Segments of a list are checked one by one, and their sum must not wrap. */
+static void indirect_segments(void **state)
+{
+	struct plex86_sub sub = {
+		.flags = PLEX86_SUB_INDIRECT, .segs = 2,
+		.seg = { { 0x4000, 64, 0 } },
+	};
+	struct plex86_seg list[2] = { { 0, 16, 0 }, { RAM - 15, 16, 0 } };
+	u64 big = 5ull << 30;
+
+	(void)state;
+	queue_attach(&q);
+	memcpy(ram + 0x4000, list, sizeof(list));
+	submit(&sub);
+	CHECK_EQ("outside", queue_next(&q, req), false);
+	CHECK_EQ("outside", last_comp()->status, PLEX86_S_BADREQ);
+
+	/* Only with more RAM than a guest can have does the sum wrap. */
+	list[0].bytes = 0x80000000;
+	list[1] = (struct plex86_seg){ 0, 0x80000000, 0 };
+	memcpy(ram + 0x4000, list, sizeof(list));
+	queue_init(&q, &qs, ram, big, 16);
+	CHECK_EQ("attach", queue_attach(&q), true);
+	ring->sub_cons = 0;
+	ring->sub_prod = 0;
+	ring->comp_cons = 0;
+	submit(&sub);
+	CHECK_EQ("wrap", queue_next(&q, req), false);
+	CHECK_EQ("wrap", last_comp()->status, PLEX86_S_BADREQ);
+}
+
+/* Free-running indices pass 2^32 without a seam. */
+static void index_wrap(void **state)
+{
+	u32 start = 0xfffffff0, i, n;
+
+	(void)state;
+	queue_attach(&q);
+	q.sub_cons = q.comp_prod = q.comp_told = start;
+	ring->sub_prod = ring->sub_cons = ring->comp_prod = start;
+	ring->comp_cons = ring->comp_event = start;
+	for (i = 0; i < 64; i++) {
+		u32 batch = 1 + i % ENTRIES;
+
+		for (n = 0; n < batch; n++) {
+			struct plex86_sub sub = one_segment(i * 16 + n, n, 1);
+
+			submit(&sub);
+		}
+		for (n = 0; n < batch; n++) {
+			CHECK_EQ(row("batch %u", i), queue_next(&q, req), true);
+			CHECK_EQ(row("batch %u", i), req->id, i * 16 + n);
+			queue_complete(&q, req->id, 0, 0, 0);
+			CHECK_EQ(row("batch %u", i), last_comp()->id,
+				 i * 16 + n);
+		}
+		CHECK_EQ(row("batch %u", i), queue_next(&q, req), false);
+		CHECK_EQ(row("batch %u", i), ring->sub_event, ring->sub_prod);
+		ring->comp_event = ring->comp_prod - 1;
+		CHECK_EQ(row("batch %u", i), queue_wants_interrupt(&q), true);
+		ring->comp_cons = ring->comp_prod;
+	}
+	CHECK("wrapped", ring->sub_prod < start);
+	CHECK_EQ("sound", queue_attach(&q), true);
+}
+
+/* An index that claims more than the ring holds breaks the queue for good. */
+static void hostile_prod(void **state)
+{
+	static const struct {
+		u32 start, jump;
+		bool ok;
+	} table[] = {
+		{ 0, ENTRIES, true },
+		{ 0, ENTRIES + 1, false },
+		{ 0, 0x7fffffff, false },
+		{ 0, 0x80000000, false },
+		{ 0, 0xffffffff, false },		/* back by one */
+		{ 5, 0xfffffffb, false },
+		{ 0xfffffffc, ENTRIES, true },
+		{ 0xfffffffc, ENTRIES + 1, false },
+		{ 0xfffffffc, 0x80000000, false },
+	};
+	size_t i;
+	u32 n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("%#x + %#x", table[i].start, table[i].jump);
+
+		memset(ram, 0, RAM);
+		place(ENTRIES);
+		queue_attach(&q);
+		q.sub_cons = table[i].start;
+		ring->sub_prod = table[i].start + table[i].jump;
+		for (n = 0; queue_next(&q, req); n++)
+			CHECK(r, n < ENTRIES);
+		CHECK_EQ(r, n, table[i].ok ? ENTRIES : 0);
+		CHECK_EQ(r, queue_attach(&q), table[i].ok);
+		if (table[i].ok)
+			continue;
+		/* Taking it back does not mend it. */
+		ring->sub_prod = table[i].start;
+		CHECK_EQ(r, queue_attach(&q), false);
+	}
+}
+
+static void completion_overflow(void **state)
+{
+	static const u32 hostile[] = { 1, 2, 0x7fffffff, 0x80000000 };
+	size_t i;
+	u32 n;
+
+	(void)state;
+	queue_attach(&q);
+	for (n = 0; n < ENTRIES; n++)
+		queue_complete(&q, n, 0, 0, 0);
+	CHECK_EQ("full", queue_attach(&q), true);
+	CHECK_EQ("full", ring->comp_prod, ENTRIES);
+	queue_complete(&q, 77, 0, 0, 0);
+	CHECK_EQ("over", queue_attach(&q), false);
+	CHECK_EQ("over", ring->comp_prod, ENTRIES);
+	CHECK_EQ("over", comps[0].id, 0);
+	/* A guest that claims to have taken what was not made. */
+	for (i = 0; i < ARRAY_SIZE(hostile); i++) {
+		const char *r = row("cons %#x", hostile[i]);
+
+		memset(ram, 0, RAM);
+		place(ENTRIES);
+		queue_attach(&q);
+		ring->comp_cons = hostile[i];
+		queue_complete(&q, 77, 0, 0, 0);
+		CHECK_EQ(r, queue_attach(&q), false);
+		CHECK_EQ(r, ring->comp_prod, 0);
+	}
+}
+
+/* The doorbell is asked for once the queue is seen empty, not before. */
+static void sub_event(void **state)
+{
+	struct plex86_sub sub = one_segment(1, 0, 1);
+
+	(void)state;
+	queue_attach(&q);
+	ring->sub_event = 0x55;
+	submit(&sub);
+	submit(&sub);
+	queue_next(&q, req);
+	CHECK_EQ("more", ring->sub_event, 0x55);
+	queue_next(&q, req);
+	queue_next(&q, req);
+	CHECK_EQ("empty", ring->sub_event, 2);
+	CHECK_EQ("rings", plex86_need_event(ring->sub_event, 3, 2), 1);
+}
+
+static void interrupt_suppression(void **state)
+{
+	static const struct {
+		u32 event, completions;
+		bool wanted;
+	} table[] = {
+		{ 0, 1, true },		/* tell me of the first */
+		{ 1, 1, false },
+		{ 1, 2, true },
+		{ 3, 2, false },
+		{ 0xffffffff, 2, false },
+		{ 0x80000000, 8, false },
+		{ 7, 8, true },
+	};
+	size_t i;
+	u32 n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("row %zu", i);
+
+		memset(ram, 0, RAM);
+		place(ENTRIES);
+		queue_attach(&q);
+		ring->comp_event = table[i].event;
+		CHECK_EQ(r, queue_wants_interrupt(&q), false);
+		for (n = 0; n < table[i].completions; n++)
+			queue_complete(&q, n, 0, 0, 0);
+		CHECK_EQ(r, queue_wants_interrupt(&q), table[i].wanted);
+		/* Said once. */
+		CHECK_EQ(r, queue_wants_interrupt(&q), false);
+	}
+}
+
+/*
+ * plex86_need_event() by its comment: the entries from @old to @new - 1 were
+ * added; is @event among them?  Every small case, around several places.
+ */
+static void need_event_model(void **state)
+{
+	static const u32 bases[] = {
+		0, 1, 100, 0x7ffffff0, 0x80000000, 0xffffffe0, 0xffffffff,
+	};
+	size_t b;
+	u32 n, k;
+	s32 e;
+
+	(void)state;
+	for (b = 0; b < ARRAY_SIZE(bases); b++)
+	for (n = 0; n <= 40; n++)
+	for (e = -50; e <= 50; e++) {
+		u32 old = bases[b], event = old + (u32)e;
+		bool among = false;
+
+		for (k = 0; k < n; k++)
+			among |= old + k == event;
+		CHECK_EQ(row("old %#x new +%u event %+d", old, n, e),
+			 plex86_need_event(event, old + n, old), among);
+	}
+}
+
+/* No submission is slept over: whoever waits was promised a ring. */
+static void no_lost_doorbell(void **state)
+{
+	u64 seed = 0x13198a2e03707344;
+	u32 i, rung = 1;
+
+	(void)state;
+	queue_attach(&q);
+	q.sub_cons = 0xffffff00;
+	ring->sub_prod = 0xffffff00;
+	for (i = 0; i < 100000; i++) {
+		u32 r = random32(&seed), old = ring->sub_prod, n;
+
+		if (r & 1) {
+			n = r >> 8 & 7;
+			if (ring->sub_prod + n - q.sub_cons > ENTRIES)
+				n = 0;
+			memset(subs, 0, ENTRIES * sizeof(*subs));
+			ring->sub_prod += n;
+			rung |= plex86_need_event(ring->sub_event,
+						  ring->sub_prod, old) != 0;
+		} else if (rung) {
+			while (queue_next(&q, req))
+				;
+			rung = 0;
+		}
+		CHECK(row("step %u", i), rung || q.sub_cons == ring->sub_prod);
+	}
+}
+
+/* A guest that writes anything anywhere in its ring, at any time. */
+static void hostile_fuzz(void **state)
+{
+	static const u32 gpas[] = {
+		0, GPA, 0x4000, RAM - 1, RAM, RAM + 1, 0x7fffffff, ~0u,
+	};
+	u64 seed = 0xa4093822299f31d0;
+	u32 round, i, shown = 0, broken = 0, bad = 0;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		u32 entries = 2u << random32(&seed) % 6;
+
+		place(entries);
+		queue_init(&q, &qs, ram, RAM, random32(&seed) % 300);
+		memset(ring, 0, sizeof(*ring));
+		for (i = 0; i < 24; i++) {
+			struct plex86_sub *s = &subs[random32(&seed) % entries];
+			u32 r = random32(&seed);
+
+			s->op = (u16)random32(&seed);
+			s->flags = (u16)(random32(&seed) & 3);
+			s->segs = r & 3 ? r >> 8 & 3 : r & 4 ? r >> 8 : r >> 24;
+			s->seg[0].gpa = gpas[r >> 4 & 7];
+			s->seg[0].bytes = r & 8 ? random32(&seed) & 0x1fff :
+						  random32(&seed);
+			s->seg[1].gpa = (u64)random32(&seed) << (r & 16);
+			s->seg[1].bytes = random32(&seed) & 0xffff;
+			if ((r & 0xff) == 0xff)
+				ring->sub_prod = random32(&seed);
+			else
+				ring->sub_prod += r >> 28 & 1;
+			if ((r & 0xff00) == 0xff00)
+				ring->comp_cons = random32(&seed);
+			else if (r & 0x10000)
+				ring->comp_cons = ring->comp_prod;
+			ring->comp_event = random32(&seed);
+			if (!queue_attach(&q))
+				continue;
+			if (queue_next(&q, req)) {
+				u32 j, sum = 0;
+
+				shown++;
+				CHECK("segs", req->segs <= q.segs_max);
+				for (j = 0; j < req->segs; j++) {
+					u64 at = (u64)((u8 *)req->seg[j].iov_base -
+						       ram);
+
+					CHECK("seg", at <= RAM &&
+					      req->seg[j].iov_len <= RAM - at);
+					sum += (u32)req->seg[j].iov_len;
+				}
+				CHECK_EQ("bytes", req->bytes, sum);
+				queue_complete(&q, req->id, 0, 0, 0);
+			}
+			queue_wants_interrupt(&q);
+		}
+		bad += q.comp_prod;
+		broken += q.broken;
+	}
+	CHECK("mix", shown > 1000 && broken > 1000 && bad > shown + 1000);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(not_attached_until_set), TEST(attach_checks_state),
+		TEST(good_requests), TEST(request_is_a_copy), TEST(segments),
+		TEST(bad_between_good), TEST(indirect_lists),
+		TEST(indirect_segments), TEST(index_wrap), TEST(hostile_prod),
+		TEST(completion_overflow), TEST(sub_event),
+		TEST(interrupt_suppression), TEST(need_event_model),
+		TEST(no_lost_doorbell), TEST(hostile_fuzz),
+	};
+
+	return RUN_TESTS("queue", tests, NULL, NULL);
+}
