@@ -259,7 +259,7 @@ static void load_table(struct vm *vm, struct insn *in,
 
 	vm->stats.descriptor_tables++;
 	if (core_read(vm, in->address, image, sizeof(image), 0, &fault)) {
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	memcpy(&limit, image, 2);
@@ -280,7 +280,7 @@ static bool read_rm16(struct vm *vm, struct insn *in, u32 *value)
 	}
 	if (core_read(vm, in->address, &word, 2, vm->cpu.cpl == 3 ? PFEC_U : 0,
 		      &fault)) {
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return false;
 	}
 	*value = word;
@@ -419,7 +419,7 @@ static void pop_segment(struct vm *vm, struct insn *in, u32 segment)
 
 	if (core_read(vm, cpu->reg[ESP], &selector, 2,
 		      cpu->cpl == 3 ? PFEC_U : 0, &fault)) {
-		core_inject_page_fault(vm, cpu->cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	if (!load_segment(vm, segment, selector))
@@ -442,7 +442,7 @@ static void load_far_pointer(struct vm *vm, struct insn *in, u32 segment)
 	}
 	if (core_read(vm, in->address, image, offset_bytes + 2,
 		      cpu->cpl == 3 ? PFEC_U : 0, &fault)) {
-		core_inject_page_fault(vm, cpu->cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	memcpy(&offset, image, offset_bytes);
@@ -480,7 +480,7 @@ static void far_return(struct vm *vm)
 	u32 frame[2], fault;
 
 	if (core_read(vm, cpu->reg[ESP], frame, 8, 0, &fault)) {
-		core_inject_page_fault(vm, cpu->cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	if (!kernel_flat(vm, frame[1] & 0xffff)) {
@@ -665,7 +665,7 @@ static bool write_rm(struct vm *vm, struct insn *in, u32 value)
 	}
 	if (core_write(vm, in->address, &value, 2,
 		       vm->cpu.cpl == 3 ? PFEC_U : 0, &fault)) {
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return false;
 	}
 	return true;
@@ -742,7 +742,7 @@ static void store_table(struct vm *vm, struct insn *in,
 	memcpy(image, &table->limit, 2);
 	memcpy(image + 2, &table->base, 4);
 	if (core_write(vm, in->address, image, sizeof(image), 0, &fault))
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 	else
 		done(vm, in);
 }
