@@ -382,14 +382,16 @@ static void port_io(struct vm *vm, struct insn *in)
 /* Loads DS, ES, FS, GS or the virtual SS with @selector. */
 static bool load_segment(struct vm *vm, u32 segment, u32 selector)
 {
+	u32 load = selector;
+
 	vm->stats.segment_loads++;
-	if (kernel_flat(vm, selector)) {
+	if (vm->cpu.cpl == 0 && kernel_flat(vm, selector)) {
 		if (segment == SEG_SS)
 			return true;	/* the kernel's SS is never shown */
-		selector = 0x2b;
+		load = 0x2b;
 	}
 	if (segment == SEG_CS || segment == SEG_SS ||
-	    host_load_segment(vm, segment, selector)) {
+	    host_load_segment(vm, segment, load)) {
 		core_inject(vm, VEC_GP, selector & 0xfffc);
 		return false;
 	}
