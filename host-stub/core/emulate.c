@@ -262,6 +262,8 @@ static void load_table(struct vm *vm, struct insn *in,
 	}
 	memcpy(&limit, image, 2);
 	memcpy(&table->base, image + 2, 4);
+	if (in->operand16)
+		table->base &= 0x00ffffff;
 	table->limit = limit;
 	done(vm, in);
 }
