@@ -553,6 +553,11 @@ static bool privileged(struct vm *vm, struct insn *in)
 	case 0xec: case 0xed: case 0xee: case 0xef:
 		port_io(vm, in);
 		return true;
+	}
+	/* Far transfers, with 32-bit operands only. */
+	if (in->operand16)
+		return false;
+	switch (in->opcode) {
 	case 0xea:
 		far_jump(vm, in);
 		return true;
