@@ -666,7 +666,8 @@ static bool write_rm(struct vm *vm, struct insn *in, u32 value)
 
 	if (in->mod == 3) {
 		if (in->operand16)
-			value |= vm->cpu.reg[in->rm] & 0xffff0000;
+			value = (value & 0xffff) |
+				(vm->cpu.reg[in->rm] & 0xffff0000);
 		vm->cpu.reg[in->rm] = value;
 		return true;
 	}
