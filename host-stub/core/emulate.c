@@ -318,6 +318,19 @@ static void group6(struct vm *vm, struct insn *in)
 	done(vm, in);
 }
 
+/*
+ * Are these state components the guest may enable together (SDM vol. 1, 13.3)?
+ * x87 always, AVX with SSE, and AVX-512 whole and with AVX.
+ */
+static bool xcr0_valid(struct vm *vm, u64 xcr0)
+{
+	u64 avx512 = xcr0 & 0xe0;
+
+	return (xcr0 & 1) && !(xcr0 & ~vm->cpuid.xcr0_allowed) &&
+	       (!(xcr0 & 4) || (xcr0 & 2)) &&
+	       (!avx512 || (avx512 == 0xe0 && (xcr0 & 4)));
+}
+
 /* LGDT, LIDT, LMSW, INVLPG, XSETBV: 0F 01. */
 static void group7(struct vm *vm, struct insn *in)
 {
@@ -327,8 +340,8 @@ static void group7(struct vm *vm, struct insn *in)
 	if (in->len < in->have && in->byte[in->len] == 0xd1) {
 		u64 xcr = (u64)cpu->reg[EDX] << 32 | cpu->reg[EAX];
 
-		if (cpu->reg[ECX] || !(xcr & 1) || !(cpu->cr4 & CR4_OSXSAVE) ||
-		    (xcr & ~vm->cpuid.xcr0_allowed))
+		if (cpu->reg[ECX] || !(cpu->cr4 & CR4_OSXSAVE) ||
+		    !xcr0_valid(vm, xcr))
 			goto gp;
 		in->len++;
 		cpu->xcr0 = xcr;
