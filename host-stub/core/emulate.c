@@ -259,11 +259,13 @@ static void load_table(struct vm *vm, struct insn *in,
 
 	vm->stats.descriptor_tables++;
 	if (core_read(vm, in->address, image, sizeof(image), 0, &fault)) {
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	memcpy(&limit, image, 2);
 	memcpy(&table->base, image + 2, 4);
+	if (in->operand16)
+		table->base &= 0x00ffffff;
 	table->limit = limit;
 	done(vm, in);
 }
@@ -280,7 +282,7 @@ static bool read_rm16(struct vm *vm, struct insn *in, u32 *value)
 	}
 	if (core_read(vm, in->address, &word, 2, vm->cpu.cpl == 3 ? PFEC_U : 0,
 		      &fault)) {
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return false;
 	}
 	*value = word;
@@ -318,6 +320,19 @@ static void group6(struct vm *vm, struct insn *in)
 	done(vm, in);
 }
 
+/*
+ * Are these state components the guest may enable together (SDM vol. 1, 13.3)?
+ * x87 always, AVX with SSE, and AVX-512 whole and with AVX.
+ */
+static bool xcr0_valid(struct vm *vm, u64 xcr0)
+{
+	u64 avx512 = xcr0 & 0xe0;
+
+	return (xcr0 & 1) && !(xcr0 & ~vm->cpuid.xcr0_allowed) &&
+	       (!(xcr0 & 4) || (xcr0 & 2)) &&
+	       (!avx512 || (avx512 == 0xe0 && (xcr0 & 4)));
+}
+
 /* LGDT, LIDT, LMSW, INVLPG, XSETBV: 0F 01. */
 static void group7(struct vm *vm, struct insn *in)
 {
@@ -327,8 +342,8 @@ static void group7(struct vm *vm, struct insn *in)
 	if (in->len < in->have && in->byte[in->len] == 0xd1) {
 		u64 xcr = (u64)cpu->reg[EDX] << 32 | cpu->reg[EAX];
 
-		if (cpu->reg[ECX] || !(xcr & 1) || !(cpu->cr4 & CR4_OSXSAVE) ||
-		    (xcr & ~vm->cpuid.xcr0_allowed))
+		if (cpu->reg[ECX] || !(cpu->cr4 & CR4_OSXSAVE) ||
+		    !xcr0_valid(vm, xcr))
 			goto gp;
 		in->len++;
 		cpu->xcr0 = xcr;
@@ -384,14 +399,16 @@ static void port_io(struct vm *vm, struct insn *in)
 /* Loads DS, ES, FS, GS or the virtual SS with @selector. */
 static bool load_segment(struct vm *vm, u32 segment, u32 selector)
 {
+	u32 load = selector;
+
 	vm->stats.segment_loads++;
-	if (kernel_flat(vm, selector)) {
+	if (vm->cpu.cpl == 0 && kernel_flat(vm, selector)) {
 		if (segment == SEG_SS)
 			return true;	/* the kernel's SS is never shown */
-		selector = 0x2b;
+		load = 0x2b;
 	}
 	if (segment == SEG_CS || segment == SEG_SS ||
-	    host_load_segment(vm, segment, selector)) {
+	    host_load_segment(vm, segment, load)) {
 		core_inject(vm, VEC_GP, selector & 0xfffc);
 		return false;
 	}
@@ -419,7 +436,7 @@ static void pop_segment(struct vm *vm, struct insn *in, u32 segment)
 
 	if (core_read(vm, cpu->reg[ESP], &selector, 2,
 		      cpu->cpl == 3 ? PFEC_U : 0, &fault)) {
-		core_inject_page_fault(vm, cpu->cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	if (!load_segment(vm, segment, selector))
@@ -442,7 +459,7 @@ static void load_far_pointer(struct vm *vm, struct insn *in, u32 segment)
 	}
 	if (core_read(vm, in->address, image, offset_bytes + 2,
 		      cpu->cpl == 3 ? PFEC_U : 0, &fault)) {
-		core_inject_page_fault(vm, cpu->cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	memcpy(&offset, image, offset_bytes);
@@ -480,7 +497,7 @@ static void far_return(struct vm *vm)
 	u32 frame[2], fault;
 
 	if (core_read(vm, cpu->reg[ESP], frame, 8, 0, &fault)) {
-		core_inject_page_fault(vm, cpu->cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return;
 	}
 	if (!kernel_flat(vm, frame[1] & 0xffff)) {
@@ -551,6 +568,11 @@ static bool privileged(struct vm *vm, struct insn *in)
 	case 0xec: case 0xed: case 0xee: case 0xef:
 		port_io(vm, in);
 		return true;
+	}
+	/* Far transfers, with 32-bit operands only. */
+	if (in->operand16)
+		return false;
+	switch (in->opcode) {
 	case 0xea:
 		far_jump(vm, in);
 		return true;
@@ -659,13 +681,14 @@ static bool write_rm(struct vm *vm, struct insn *in, u32 value)
 
 	if (in->mod == 3) {
 		if (in->operand16)
-			value |= vm->cpu.reg[in->rm] & 0xffff0000;
+			value = (value & 0xffff) |
+				(vm->cpu.reg[in->rm] & 0xffff0000);
 		vm->cpu.reg[in->rm] = value;
 		return true;
 	}
 	if (core_write(vm, in->address, &value, 2,
 		       vm->cpu.cpl == 3 ? PFEC_U : 0, &fault)) {
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 		return false;
 	}
 	return true;
@@ -742,7 +765,7 @@ static void store_table(struct vm *vm, struct insn *in,
 	memcpy(image, &table->limit, 2);
 	memcpy(image + 2, &table->base, 4);
 	if (core_write(vm, in->address, image, sizeof(image), 0, &fault))
-		core_inject_page_fault(vm, vm->cpu.cr2, fault);
+		core_inject_page_fault(vm, vm->fault_linear, fault);
 	else
 		done(vm, in);
 }

@@ -195,7 +195,7 @@ void core_iret(struct vm *vm)
 	return;
 
 page_fault:
-	core_inject_page_fault(vm, cpu->cr2, fault);
+	core_inject_page_fault(vm, vm->fault_linear, fault);
 }
 
 /* Is the instruction at EIP a HLT of the guest kernel? */

@@ -96,12 +96,12 @@ static int copy(struct vm *vm, u32 linear, u8 *buf, u32 bytes, u32 access,
 			chunk = bytes;
 		if (core_translate(vm, linear, access, &tr)) {
 			*fault = tr.gpa | access;
-			vm->cpu.cr2 = linear;
+			vm->fault_linear = linear;
 			return -1;
 		}
 		if (tr.gpa > vm->ram_bytes || chunk > vm->ram_bytes - tr.gpa) {
 			*fault = access;
-			vm->cpu.cr2 = linear;
+			vm->fault_linear = linear;
 			return -1;
 		}
 		if (access & PFEC_W)
@@ -120,8 +120,8 @@ static int copy(struct vm *vm, u32 linear, u8 *buf, u32 bytes, u32 access,
  * @access: 0 as the kernel, PFEC_U as user code
  * @fault: the page-fault error code, where -1 is returned
  *
- * Returns 0, or -1 with *@fault and CR2 set, having copied what came before
- * the fault.
+ * Returns 0, or -1 with *@fault and vm->fault_linear set, having copied what
+ * came before the fault.  CR2 is left alone: not every failure becomes a #PF.
  */
 int core_read(struct vm *vm, u32 linear, void *to, u32 bytes, u32 access,
 	      u32 *fault)

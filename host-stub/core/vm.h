@@ -81,6 +81,7 @@ struct vm {
 	u8 *ram;		/* guest-physical 0, mapped for the host */
 	u32 ram_bytes;
 	u32 page_offset;	/* from the guest's note */
+	u32 fault_linear;	/* where core_read() or core_write() failed last */
 	struct plex86_info *info;
 	struct plex86_dev *devices[PLEX86_MAX_DEVICES];
 	struct queue_state *queues;

@@ -145,6 +145,8 @@ bool queue_next(struct queue *q, struct request *req)
 		if (take_segs(q, req, &sub))
 			return true;
 		queue_complete(q, sub.id, PLEX86_S_BADREQ, 0, 0);
+		if (q->broken)
+			return false;
 	}
 }
 

@@ -374,6 +374,11 @@ static void queue_set_twice(void **state)
 	CHECK_EQ("twice", call(PLEX86_CALL_QUEUE_SET, DEVICE, 0, 0x2000, 0, 32),
 		 (u64)-PLEX86_EBUSY);
 	CHECK_EQ("twice", f->n_calls, 0);
+	/* Errors come in the order in which the contract lists them. */
+	CHECK_EQ("busy first", call(PLEX86_CALL_QUEUE_SET, DEVICE, 0, 0x2001, 0,
+				    3), (u64)-PLEX86_EBUSY);
+	CHECK_EQ("range last", call(PLEX86_CALL_QUEUE_SET, DEVICE, 1, RAM, 0,
+				    3), (u64)-PLEX86_EINVAL);
 	CHECK_EQ("twice", q->gpa, 0x1000);
 	CHECK_EQ("twice", q->entries, 16);
 	CHECK_EQ("other", call(PLEX86_CALL_QUEUE_SET, DEVICE, 1, 0x2000, 0, 32),

@@ -199,7 +199,9 @@ static void gate_offset(void **state)
 
 /*
  * INT n by gate: the DPL counts for what software raises and for nothing else,
- * and the frame's EIP is behind the instruction.
+ * and the frame's EIP is behind the instruction.  A gate that is not present
+ * is #GP like any other that cannot be used, where a processor has #NP: so
+ * the contract has it.
  */
 static void int_n(void **state)
 {
@@ -219,13 +221,12 @@ static void int_n(void **state)
 		/* not a gate at all: an empty entry */
 		{ 0, true, VEC_GP, 0x80 * 8 + 2 },
 		{ 0, false, VEC_GP, 0x80 * 8 + 2 },
-		/* DPL before P: who may not use it does not learn of it */
 		{ GATE_INT & ~0x8000u, true, VEC_GP, 0x80 * 8 + 2 },
-		{ (GATE_INT | GATE_DPL3) & ~0x8000u, true, VEC_NP,
+		{ (GATE_INT | GATE_DPL3) & ~0x8000u, true, VEC_GP,
 		  0x80 * 8 + 2 },
-		{ (GATE_TRAP | GATE_DPL3) & ~0x8000u, true, VEC_NP,
+		{ (GATE_TRAP | GATE_DPL3) & ~0x8000u, true, VEC_GP,
 		  0x80 * 8 + 2 },
-		{ GATE_INT & ~0x8000u, false, VEC_NP, 0x80 * 8 + 2 },
+		{ GATE_INT & ~0x8000u, false, VEC_GP, 0x80 * 8 + 2 },
 	};
 	size_t i;
 

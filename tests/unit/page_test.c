@@ -287,8 +287,9 @@ static void paging_off(void **state)
 		CHECK_EQ(r, core_translate(&f->vm, linear[i], accesses[a], &tr),
 			 0);
 		CHECK_EQ(r, tr.gpa, linear[i]);
-		CHECK_EQ(r, tr.page_gpa, linear[i] & 0xffc00000);
-		CHECK_EQ(r, tr.page_bytes, 4 << 20);
+		/* What of it is mapped at a time is the core's choice. */
+		CHECK(r, tr.page_bytes == 4096 || tr.page_bytes == 4 << 20);
+		CHECK_EQ(r, tr.page_gpa, linear[i] & ~(tr.page_bytes - 1));
 		CHECK_EQ(r, tr.writable, true);
 		CHECK_EQ(r, tr.global, false);
 	}

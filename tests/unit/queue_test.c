@@ -472,6 +472,26 @@ static void completion_overflow(void **state)
 	}
 }
 
+/* A broken queue gives nothing more, and nothing more is put into it. */
+static void broken_is_left_alone(void **state)
+{
+	struct plex86_sub sub;
+	u32 n;
+
+	(void)state;
+	queue_attach(&q);
+	for (n = 0; n < ENTRIES; n++)
+		queue_complete(&q, n, 0, 0, 0);
+	/* No room for the BADREQ of the first; the second is good. */
+	sub = one_segment(1, RAM, 16);
+	submit(&sub);
+	sub = one_segment(2, 0, 16);
+	submit(&sub);
+	CHECK_EQ("next", queue_next(&q, req), false);
+	CHECK_EQ("next", queue_attach(&q), false);
+	CHECK_EQ("next", ring->comp_prod, ENTRIES);
+}
+
 /* The doorbell is asked for once the queue is seen empty, not before. */
 static void sub_event(void **state)
 {
@@ -653,7 +673,8 @@ int main(void)
 		TEST(good_requests), TEST(request_is_a_copy), TEST(segments),
 		TEST(bad_between_good), TEST(indirect_lists),
 		TEST(indirect_segments), TEST(index_wrap), TEST(hostile_prod),
-		TEST(completion_overflow), TEST(sub_event),
+		TEST(completion_overflow), TEST(broken_is_left_alone),
+		TEST(sub_event),
 		TEST(interrupt_suppression), TEST(need_event_model),
 		TEST(no_lost_doorbell), TEST(hostile_fuzz),
 	};
