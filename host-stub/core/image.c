@@ -187,7 +187,7 @@ const char *image_load(struct vm *vm, const u8 *file, u64 size,
 
 		if (!phdr)
 			return "truncated";
-		if (phdr->p_type != PT_LOAD || !phdr->p_filesz)
+		if (phdr->p_type != PT_LOAD || !phdr->p_memsz)
 			continue;
 		if (phdr->p_paddr > vm->ram_bytes ||
 		    phdr->p_memsz > vm->ram_bytes - phdr->p_paddr)
