@@ -10,7 +10,7 @@
 
 #include "image.h"
 
-#define NOTE_ALIGN(n)	(((n) + 3) & ~3u)
+#define NOTE_ALIGN(n)	(((n) + 3) & ~3ull)
 
 static const Elf32_Phdr *phdr_at(const u8 *file, u64 size,
 				 const Elf32_Ehdr *ehdr, u32 n)
