@@ -90,14 +90,15 @@ $(B)/plex86: FORCE | deps-host
 
 # --- The guest's kernel, a line at a time
 #
-# build/src-LINE.from names the tree asked for and its state; its content, and
-# so its time, changes with them. What goes into the tree is the series, the
-# files that arch-patch/files lists, and the fragments of configs/.
+# build/src-LINE.from names the tree asked for and its state, linux-LINE.asked
+# holds the user's changes to the configuration; their content, and so their
+# time, changes with these. What goes into the tree is the series, the files that
+# arch-patch/files lists, and the fragments of configs/.
 
 COPIED := $(shell sed 's/\#.*//; s/[[:space:]].*//' arch-patch/files 2> /dev/null)
 
 define line_rules
-$(B)/src-$(1).from: FORCE | deps-host
+$(B)/src-$(1).from $(B)/linux-$(1).asked &: FORCE | deps-host
 	@tools/deps kernel $(if $(KERNEL_SRC),,source-$(1))
 	@tools/kernel from $(1)
 
@@ -110,7 +111,7 @@ $(B)/src-$(1).patched: $(B)/src-$(1)/.plex86/from arch-patch/files $(COPIED) \
 	@tools/kernel patch $(1)
 	@touch $$@
 
-$(B)/linux-$(1)/.config: $(B)/src-$(1).patched $(wildcard $(B)/linux-$(1).user.config)
+$(B)/linux-$(1)/.config: $(B)/src-$(1).patched $(B)/linux-$(1).asked
 	@tools/kernel config $(1)
 
 $(B)/linux-$(1)/vmlinux: $(B)/linux-$(1)/.config

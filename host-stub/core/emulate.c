@@ -122,9 +122,11 @@ static bool decode(struct vm *vm, struct insn *in, u32 skip)
 	}
 }
 
+/* The instruction is through, and with it the RF that its fault set. */
 static void done(struct vm *vm, const struct insn *in)
 {
 	vm->cpu.eip += in->len;
+	vm->cpu.eflags &= ~FL_RF;
 }
 
 /*

@@ -35,9 +35,10 @@ int core_translate(struct vm *vm, u32 linear, u32 access,
 	if (linear >= PLEX86_TOP)
 		return -1;
 	if (!(cpu->cr0 & CR0_PG)) {
+		/* Small at the bottom: not all of that can be mapped. */
+		tr->page_bytes = linear < LARGE_SIZE ? PAGE_SIZE : LARGE_SIZE;
 		tr->gpa = linear;
-		tr->page_gpa = linear & LARGE_MASK;
-		tr->page_bytes = LARGE_SIZE;
+		tr->page_gpa = linear & ~(tr->page_bytes - 1);
 		tr->writable = true;
 		tr->global = false;
 		return 0;

@@ -35,6 +35,12 @@ struct options {
 	bool mask_ia32, mask_sud, mask_cpuid;	/* --mask-host, for tests */
 };
 
+/* A reading of the TSC; tsc.c. */
+struct tsc_sample {
+	u64 ns;			/* CLOCK_MONOTONIC */
+	u64 tsc;
+};
+
 /* The console's back end; console.c owns it. */
 struct console;
 
@@ -48,6 +54,7 @@ struct vm_context {
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
 	pid_t space;
 	struct console *console;
+	struct tsc_sample tsc_start;
 	u64 start_ns;		/* when this boot began, CLOCK_MONOTONIC */
 };
 
@@ -71,7 +78,8 @@ void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
 u32 host_map_count(void);
 
 /* tsc.c */
-u32 tsc_khz(void);
+void tsc_start(struct tsc_sample *start);
+u32 tsc_khz(const struct tsc_sample *start);
 bool tsc_invariant(void);
 
 /* terminal.c */
@@ -90,6 +98,7 @@ void console_close(struct console *con);
 
 /* report.c */
 void report_crash(struct vm_context *ctx);
+int report_check(const struct options *options);
 int report_stats(struct vm_context *ctx);
 
 #endif

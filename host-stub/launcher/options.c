@@ -152,6 +152,8 @@ void options_help(FILE *to)
 			 entries[i].argument ? " " : "",
 			 entries[i].argument ? entries[i].argument : "");
 		fprintf(to, "  %-26s", head);
+		if (strlen(head) > 25)
+			fprintf(to, "\n%28s", "");
 		while ((end = strchr(line, '\n'))) {
 			fprintf(to, "%.*s\n%28s", (int)(end - line), line, "");
 			line = end + 1;

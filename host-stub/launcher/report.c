@@ -122,6 +122,27 @@ void report_crash(struct vm_context *ctx)
 }
 
 /*
+ * report_check() - see that --stats can be written, before there is anything
+ * to lose
+ *
+ * Returns 0, or -1 after saying why not.
+ */
+int report_check(const struct options *options)
+{
+	FILE *file;
+
+	if (!options->stats)
+		return 0;
+	file = fopen(options->stats, "ae");
+	if (!file) {
+		complain("--stats: %s: %s", options->stats, strerror(errno));
+		return -1;
+	}
+	fclose(file);
+	return 0;
+}
+
+/*
  * report_stats() - write --stats
  *
  * Returns 0, or -1 after saying why the file could not be written.

@@ -25,6 +25,7 @@
 #endif
 
 #define DEVICE_CONSOLE	0u
+#define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
 extern const u8 monitor_image[], monitor_image_end[];
 
@@ -52,7 +53,8 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 /* Maps the whole of file @name, or says why not. */
 static u8 *read_file(const char *what, const char *name, u64 *bytes)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	/* Without waiting for somebody to write, should it be a FIFO. */
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	u8 *data = NULL;
 
@@ -206,7 +208,7 @@ static int make_vm(struct vm_context *ctx)
 	state->vm.queues = state->queues;
 	state->vm.info->abi_major = PLEX86_ABI_MAJOR;
 	state->vm.info->abi_minor = PLEX86_ABI_MINOR;
-	state->vm.info->tsc_khz = tsc_khz();
+	state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
 	if (tsc_invariant())
 		state->vm.info->host_flags |= PLEX86_HOST_TSC;
 	core_cpuid_build(&state->vm.cpuid, host_cpuid, host_xcr0());
@@ -233,7 +235,7 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 	struct state *state = ctx->state;
 	monitor_entry_fn entry = (monitor_entry_fn)MONITOR_BASE;
 	int keep[] = { ctx->state_fd, ctx->ram_fd, ctx->doorbell_fd };
-	void *rseq = (u8 *)__builtin_thread_pointer() + __rseq_offset;
+	u8 *thread;
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -251,8 +253,10 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 	state->ram_fd = 1001;
 	state->doorbell_fd = 1002;
 	/* The kernel must not touch this thread's memory once it is gone. */
+	__asm__("mov %%fs:0, %0" : "=r"(thread));
 	if (__rseq_size)
-		syscall(SYS_rseq, rseq, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+		syscall(SYS_rseq, thread + __rseq_offset, RSEQ_BYTES,
+			RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 	syscall(SYS_set_tid_address, NULL);
 	syscall(SYS_set_robust_list, NULL, 24ul);	/* struct robust_list_head */
 	entry(state, state->start_stack + sizeof(state->start_stack));
@@ -462,6 +466,7 @@ int verb_run(int argc, char **argv)
 	int status = EXIT_CANNOT;
 	bool again = true;
 
+	tsc_start(&ctx.tsc_start);
 	if (options_parse(&ctx.options, argc, argv))
 		return EXIT_CANNOT;
 	ctx.kernel_file = read_file("kernel", ctx.options.kernel,
@@ -473,7 +478,8 @@ int verb_run(int argc, char **argv)
 		if (!initrd)
 			goto out;
 	}
-	if (host_check(&ctx.options) || open_signals(&ctx) || map_monitor())
+	if (host_check(&ctx.options) || report_check(&ctx.options) ||
+	    open_signals(&ctx) || map_monitor())
 		goto out;
 	ctx.console = console_open(&ctx.options);
 	if (!ctx.console)

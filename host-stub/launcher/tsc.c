@@ -9,7 +9,16 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
+
+#define WINDOW_NS	5000000ull
+
+static u64 rdtsc(void)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
 
 /* The host kernel's own figure, where it lets us read it; else 0. */
 static u32 khz_from_perf(void)
@@ -45,8 +54,10 @@ static void sample(u64 *ns, u64 *tsc)
 	u64 best = ~0ull;
 	int i;
 
+	*ns = 0;
+	*tsc = 0;
 	for (i = 0; i < 16; i++) {
-		u64 before = __rdtsc(), t = now_ns(), after = __rdtsc();
+		u64 before = rdtsc(), t = now_ns(), after = rdtsc();
 
 		if (after - before < best) {
 			best = after - before;
@@ -56,24 +67,34 @@ static void sample(u64 *ns, u64 *tsc)
 	}
 }
 
-/* Against CLOCK_MONOTONIC, over 20 ms: good to a few millionths. */
-static u32 khz_measured(void)
+/*
+ * tsc_start() - take the first of the two readings that the rate comes from
+ *
+ * The longer it lies before tsc_khz(), the better the rate: each reading is
+ * good to some 20 ns, so 5 ms apart they give a few millionths.
+ */
+void tsc_start(struct tsc_sample *start)
 {
-	struct timespec wait = { .tv_nsec = 20000000 };
-	u64 ns0 = 0, ns1 = 0, tsc0 = 0, tsc1 = 0;
-
-	sample(&ns0, &tsc0);
-	nanosleep(&wait, NULL);
-	sample(&ns1, &tsc1);
-	return (u32)((tsc1 - tsc0) * 1000000 / (ns1 - ns0));
+	sample(&start->ns, &start->tsc);
 }
 
 /* tsc_khz() - the TSC's rate in kHz */
-u32 tsc_khz(void)
+u32 tsc_khz(const struct tsc_sample *start)
 {
 	u32 khz = khz_from_perf();
+	struct timespec wait = { 0 };
+	u64 ns, tsc;
 
-	return khz ? khz : khz_measured();
+	if (khz)
+		return khz;
+	ns = now_ns();
+	if (ns < start->ns + WINDOW_NS) {
+		wait.tv_nsec = (long)(start->ns + WINDOW_NS - ns);
+		nanosleep(&wait, NULL);
+	}
+	sample(&ns, &tsc);
+	return (u32)(((tsc - start->tsc) * 1000000 + (ns - start->ns) / 2) /
+		     (ns - start->ns));
 }
 
 /* tsc_invariant() - does it run at one rate always? (SDM vol. 3, 18.17.1) */

@@ -18,11 +18,52 @@
 
 #define DESC_PRESENT		(1ull << 47)
 
+static u32 selector_of(u32 segment)
+{
+	u32 selector = 0;
+
+	switch (segment) {
+	case SEG_DS:
+		__asm__ volatile("mov %%ds, %0" : "=r"(selector));
+		break;
+	case SEG_ES:
+		__asm__ volatile("mov %%es, %0" : "=r"(selector));
+		break;
+	case SEG_FS:
+		__asm__ volatile("mov %%fs, %0" : "=r"(selector));
+		break;
+	case SEG_GS:
+		__asm__ volatile("mov %%gs, %0" : "=r"(selector));
+		break;
+	}
+	return selector;
+}
+
+/* The selector must be one the hardware takes: a refusal here is fatal. */
+static void load_selector(u32 segment, u32 selector)
+{
+	switch (segment) {
+	case SEG_DS:
+		__asm__ volatile("mov %0, %%ds" : : "r"(selector));
+		break;
+	case SEG_ES:
+		__asm__ volatile("mov %0, %%es" : : "r"(selector));
+		break;
+	case SEG_FS:
+		__asm__ volatile("mov %0, %%fs" : : "r"(selector));
+		break;
+	case SEG_GS:
+		__asm__ volatile("mov %0, %%gs" : : "r"(selector));
+		break;
+	}
+}
+
 /* Writes descriptor @d into the host's slot @n. */
 static void install(struct state *state, u32 n, u64 d)
 {
+	static const u8 segments[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	struct low_page *low = (struct low_page *)(void *)state->low_page;
-	u32 high = (u32)(d >> 32);
+	u32 high = (u32)(d >> 32), i;
 
 	low->entry_number = GDT_TLS_MIN + n;
 	if (d & DESC_PRESENT) {
@@ -46,6 +87,15 @@ static void install(struct state *state, u32 n, u64 d)
 	sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE);
 	state->tls[n] = d;
 	state->vm.stats.tls_syncs++;
+	if (!(d & DESC_PRESENT))
+		return;
+	/*
+	 * The guest kernel may have loaded the selector before the host knew
+	 * of the new descriptor, and holds the old one then.
+	 */
+	for (i = 0; i < sizeof(segments); i++)
+		if (selector_of(segments[i]) >> 3 == GDT_TLS_MIN + n)
+			load_selector(segments[i], selector_of(segments[i]));
 }
 
 void host_sync_tls(struct vm *vm)
@@ -79,19 +129,6 @@ int host_load_segment(struct vm *vm, u32 segment, u32 selector)
 		if (!(state_of(vm)->tls[slot] & DESC_PRESENT))
 			return -1;
 	}
-	switch (segment) {
-	case SEG_DS:
-		__asm__ volatile("mov %0, %%ds" : : "r"(selector));
-		return 0;
-	case SEG_ES:
-		__asm__ volatile("mov %0, %%es" : : "r"(selector));
-		return 0;
-	case SEG_FS:
-		__asm__ volatile("mov %0, %%fs" : : "r"(selector));
-		return 0;
-	case SEG_GS:
-		__asm__ volatile("mov %0, %%gs" : : "r"(selector));
-		return 0;
-	}
-	return -1;
+	load_selector(segment, selector);
+	return 0;
 }

@@ -4,8 +4,8 @@
  * tables.  They are made on demand at the granularity of the guest's mapping,
  * and dropped when the guest flushes.
  *
- * The host's page tables are never looked at; it is enough to know what was
- * mapped since the last flush, as one bit a half (user, kernel).
+ * The host's page tables are never looked at; it is enough to know how much was
+ * mapped since the last flush, in either half (user, kernel).
  */
 #include <asm/mman.h>
 #include <linux/mman.h>
@@ -52,7 +52,8 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
 	int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
 	long ret;
 
-	if (state->mappings + MAPPINGS_OWN >= state->map_count_max) {
+	if (state->mappings_low + state->mappings_high + MAPPINGS_OWN >=
+	    state->map_count_max) {
 		vm->stats.shadow_limit_flushes++;
 		host_flush(vm, true);
 	}
@@ -66,14 +67,13 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
 
 	vm->stats.shadow_fills++;
 	vm->stats.shadow_pages += bytes / PAGE_SIZE;
-	/* A mapping in the middle of another splits it in three. */
-	state->mappings += 2;
+	/* A mapping in the middle of another splits it: at most two more. */
 	if (linear < vm->page_offset) {
-		state->mapped_low = 1;
+		state->mappings_low += 2;
 	} else {
-		state->mapped_high = 1;
+		state->mappings_high += 2;
 		if (!global)
-			state->mapped_high_local = 1;
+			state->high_local = 1;
 	}
 	if (bytes > PAGE_SIZE)
 		state->large[linear >> 27] |= 1u << ((linear >> 22) & 31);
@@ -97,7 +97,11 @@ void host_drop(struct vm *vm, u32 linear)
 	}
 	linear &= PAGE_MASK;
 	unmap(state, linear, (u64)linear + PAGE_SIZE);
-	state->mappings++;
+	/* A hole in a mapping splits it. */
+	if (linear < vm->page_offset)
+		state->mappings_low++;
+	else
+		state->mappings_high++;
 }
 
 void host_flush(struct vm *vm, bool global)
@@ -105,19 +109,18 @@ void host_flush(struct vm *vm, bool global)
 	struct state *state = state_of(vm);
 
 	vm->stats.shadow_flushes++;
-	if (global || state->mapped_high_local) {
+	if (global || state->high_local) {
 		vm->stats.shadow_flushes_global++;
 		unmap(state, 0, PLEX86_TOP);
 		memset(state->large, 0, sizeof(state->large));
-		state->mapped_low = 0;
-		state->mapped_high = 0;
-		state->mapped_high_local = 0;
-		state->mappings = 0;
+		state->mappings_low = 0;
+		state->mappings_high = 0;
+		state->high_local = 0;
 		return;
 	}
-	if (!state->mapped_low)
+	if (!state->mappings_low)
 		return;
 	unmap(state, 0, vm->page_offset);
 	memset(state->large, 0, vm->page_offset >> 25);
-	state->mapped_low = 0;
+	state->mappings_low = 0;
 }

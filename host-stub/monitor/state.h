@@ -51,10 +51,9 @@ struct state {
 
 	/* The monitor's own. */
 	u32 running;		/* the guest has been entered */
-	u32 mappings;		/* at most this many VMAs shadow the guest */
-	u32 mapped_low;		/* user half: something is mapped */
-	u32 mapped_high;
-	u32 mapped_high_local;	/* kernel half: something not global is */
+	u32 mappings_low;	/* at most so many VMAs shadow the user half */
+	u32 mappings_high;	/* and the kernel half */
+	u32 high_local;		/* kernel half: something not global is mapped */
 	u32 large[32];		/* bit n: linear n * 4 MiB was filled whole */
 	u32 vip_shown;		/* the STI alias is read-only */
 	s32 timer_id;

@@ -6,6 +6,7 @@
  * sets up (memory, threads, children waiting on a pipe) is never taken down.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -89,7 +90,8 @@ static uint64_t clock_run(unsigned long n)
 	struct timespec ts;
 
 	while (n--)
-		clock_gettime(CLOCK_MONOTONIC, &ts);
+		if (clock_gettime(CLOCK_MONOTONIC, &ts))
+			fail("clock_gettime");
 	return now_ns() - start;
 }
 
@@ -119,7 +121,8 @@ static uint64_t signal_run(unsigned long n)
 	signals = 0;
 	start = now_ns();
 	for (i = 0; i < n; i++)
-		syscall(SYS_tgkill, pid, pid, SIGUSR1);
+		if (syscall(SYS_tgkill, pid, pid, SIGUSR1))
+			fail("tgkill");
 	start = now_ns() - start;
 	if ((unsigned long)signals != n)
 		fail("a signal to self was not delivered at once");
@@ -135,14 +138,17 @@ static volatile int turn;
 static void turn_wait(int mine)
 {
 	while (turn != mine)
-		syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, !mine,
-			NULL, NULL, 0);
+		if (syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, !mine,
+			    NULL, NULL, 0) && errno != EAGAIN && errno != EINTR)
+			fail("FUTEX_WAIT");
 }
 
 static void turn_pass(int to)
 {
 	turn = to;
-	syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	if (syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1,
+		    NULL, NULL, 0) < 0)
+		fail("FUTEX_WAKE");
 }
 
 static void *turn_partner(void *arg)

@@ -46,7 +46,11 @@ struct test {
 
 /* Each area ends its table with an empty entry. */
 extern const struct test proc_tests[], exec_tests[], thread_tests[], futex_tests[],
-	tls_tests[], fault_tests[], pagefault_tests[], step_tests[], flags_tests[];
+	tls_tests[], fault_tests[], pagefault_tests[], step_tests[], flags_tests[],
+	sysabi_tests[], restart_tests[], signal_tests[], sigframe_tests[], mm_tests[],
+	mmrand_tests[], jit_tests[], uaccess_tests[], fpu_tests[], clock_tests[],
+	timer_tests[], ptrace_tests[], limit_tests[], io_tests[], fs_tests[], ipc_tests[],
+	seccomp_tests[];
 
 /* Options of the run, set before the first test. */
 extern unsigned int rounds_percent;

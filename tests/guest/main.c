@@ -28,7 +28,10 @@ static struct verdict *verdict;
 
 static const struct test *const areas[] = {
 	proc_tests, exec_tests, thread_tests, futex_tests, tls_tests, fault_tests,
-	pagefault_tests, step_tests, flags_tests,
+	pagefault_tests, step_tests, flags_tests, sysabi_tests, restart_tests, signal_tests,
+	sigframe_tests, mm_tests, mmrand_tests, jit_tests, uaccess_tests, fpu_tests,
+	clock_tests, timer_tests, ptrace_tests, limit_tests, io_tests, fs_tests, ipc_tests,
+	seccomp_tests,
 };
 
 struct mode {

@@ -122,10 +122,16 @@ static void job_stop_signals(void)
 static void waitid_codes(void)
 {
 	siginfo_t si;
-	pid_t pid = xfork();
+	int go[2];
+	char c = 0;
+	pid_t pid;
 
+	CHECK_SYS(pipe(go));
+	pid = xfork();
 	if (!pid) {
 		raise(SIGSTOP);
+		/* An exit would hide that it was continued: wait until that has been seen. */
+		CHECK_EQ(read(go[0], &c, 1), 1);
 		_exit(42);
 	}
 	memset(&si, 0, sizeof(si));
@@ -139,6 +145,7 @@ static void waitid_codes(void)
 	CHECK_SYS(waitid(P_PID, (id_t)pid, &si, WCONTINUED));
 	CHECK_EQ(si.si_code, CLD_CONTINUED);
 	CHECK_EQ(si.si_status, SIGCONT);
+	CHECK_EQ(write(go[1], &c, 1), 1);
 	CHECK_SYS(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT));
 	CHECK_EQ(si.si_code, CLD_EXITED);
 	CHECK_EQ(si.si_status, 42);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files of arch/x86/plex86 have for each other. */
+#ifndef ARCH_X86_PLEX86_H
+#define ARCH_X86_PLEX86_H
+
+#include <linux/init.h>
+
+void __init plex86_console_init(void);
+void __init plex86_irq_init(void);
+void __init plex86_time_init(void);
+void __init plex86_reset_init(void);
+
+#endif /* ARCH_X86_PLEX86_H */
