@@ -32,7 +32,7 @@ static void everything(u32 leaf, u32 subleaf, struct cpuid_leaf *out)
 		u32 size, offset, flags;
 	} part[8] = {
 		[2] = { 256, 576, 0 }, [3] = { 64, 960, 0 },
-		[4] = { 64, 1024, 0 }, [5] = { 64, 1088, 0 },
+		[4] = { 64, 1024, 0 }, [5] = { 40, 1088, 0 },
 		[6] = { 512, 1152, 2 }, [7] = { 1024, 1664, 0 },
 	};
 
@@ -373,7 +373,7 @@ static void xsave_sizes(void **state)
 	} table[] = {
 		{ 0x1, 576, 576 }, { 0x3, 576, 576 },
 		{ 0x7, 832, 832 },
-		/* 576 + 256 + 64, aligned to 896; + 512 + 1024 */
+		/* 576 + 256 + 40, up to a multiple of 64; + 512 + 1024 */
 		{ 0xe7, 2688, 2432 },
 	};
 	size_t i;
