@@ -85,6 +85,7 @@ bool tsc_invariant(void);
 /* terminal.c */
 int terminal_raw(int fd);
 void terminal_restore(void);
+void terminal_continued(void);
 
 /* console.c */
 struct console *console_open(const struct options *options);

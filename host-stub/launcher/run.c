@@ -305,6 +305,7 @@ static int take_signals(struct vm_context *ctx, bool *child)
 			console_resize(ctx->console);
 			break;
 		case SIGCONT:
+			terminal_continued();
 			break;
 		default:
 			return (int)si.ssi_signo;
