@@ -94,7 +94,7 @@ void console_reset(struct console *con);
 void console_resize(struct console *con);
 int console_poll_fds(struct console *con, struct pollfd *fds);
 bool console_work(struct console *con, const struct pollfd *fds, int n);
-void console_drain(struct console *con);
+bool console_drain(struct console *con);
 void console_close(struct console *con);
 
 /* report.c */
