@@ -65,7 +65,12 @@ def note(text):
 # --- Results
 
 def check(name, test, *args):
-    """Run one test and print its line; True unless it failed."""
+    """Run one test and print its line; True unless it failed.
+
+    Words behind the name of the group choose the tests that have one in theirs.
+    """
+    if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
+        return True
     try:
         remark = test(*args)
     except Skipped as why:

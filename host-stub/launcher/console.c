@@ -282,10 +282,10 @@ static void give_input(struct console *con)
 }
 
 /*
- * Writes at most WRITE_BYTES.  @wait: for as long as it takes.  Returns the
- * number of bytes taken; 0: the descriptor is not ready.
+ * Writes at most WRITE_BYTES.  Returns the number of bytes taken; 0: the
+ * descriptor is not ready.
  */
-static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
+static size_t put(struct console *con, const u8 *from, size_t bytes)
 {
 	struct pollfd fd = { .fd = con->out, .events = POLLOUT };
 	ssize_t n;
@@ -294,7 +294,7 @@ static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
 		return bytes;
 	if (bytes > WRITE_BYTES)
 		bytes = WRITE_BYTES;
-	if (poll(&fd, 1, wait ? -1 : 0) <= 0)
+	if (poll(&fd, 1, 0) <= 0)
 		return 0;
 	n = write(con->out, from, bytes);
 	if (n >= 0)
@@ -308,7 +308,7 @@ static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
 }
 
 /* What the kernel says before halcon is up. */
-static bool write_early(struct console *con, bool wait)
+static bool write_early(struct console *con)
 {
 	struct state *state = con->ctx->state;
 
@@ -324,8 +324,8 @@ static bool write_early(struct console *con, bool wait)
 			bytes = EARLY_BYTES;
 		if (bytes > EARLY_BYTES - at)
 			bytes = EARLY_BYTES - at;
-		n = put(con, state->early + at, bytes, wait);
-		if (!n && !wait)
+		n = put(con, state->early + at, bytes);
+		if (!n)
 			return false;
 		__atomic_store_n(&state->early_cons, cons + (u32)n,
 				 __ATOMIC_RELEASE);
@@ -333,11 +333,11 @@ static bool write_early(struct console *con, bool wait)
 }
 
 /* Writes what the guest submitted; false if the descriptor would block. */
-static bool write_output(struct console *con, bool wait)
+static bool write_output(struct console *con)
 {
 	struct request *req = &con->out_req;
 
-	if (!write_early(con, wait))
+	if (!write_early(con))
 		return false;
 	if (!queue_attach(&con->tx))
 		return true;
@@ -364,8 +364,8 @@ static bool write_output(struct console *con, bool wait)
 				continue;
 			}
 			n = put(con, (u8 *)seg->iov_base + con->out_done,
-				seg->iov_len - con->out_done, wait);
-			if (!n && !wait)
+				seg->iov_len - con->out_done);
+			if (!n)
 				return false;
 			con->out_done += n;
 		}
@@ -408,7 +408,7 @@ bool console_work(struct console *con, const struct pollfd *fds, int n)
 		if (fds[i].fd == con->in && (fds[i].events & POLLIN) &&
 		    fds[i].revents)
 			read_input(con);
-	con->blocked = !write_output(con, false);
+	con->blocked = !write_output(con);
 	give_input(con);
 	tell_tx = queue_wants_interrupt(&con->tx);
 	tell_rx = queue_wants_interrupt(&con->rx);
@@ -417,10 +417,15 @@ bool console_work(struct console *con, const struct pollfd *fds, int n)
 	return con->quit;
 }
 
-/* console_drain() - the guest has ended: write what it left in the queue */
-void console_drain(struct console *con)
+/*
+ * console_drain() - the guest has ended: write what it left in the queue
+ *
+ * Returns true while the descriptor takes no more.
+ */
+bool console_drain(struct console *con)
 {
-	write_output(con, true);
+	con->blocked = !write_output(con);
+	return con->blocked;
 }
 
 /* console_close() - let go of everything */
