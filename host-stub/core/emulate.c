@@ -8,7 +8,7 @@
  * CPL 0 in a kernel without segmentation games; anything else that traps is
  * the guest's own exception.
  */
-#include "vm.h"
+#include "image.h"
 
 #define INSN_MAX	15
 
@@ -95,6 +95,9 @@ static bool decode(struct vm *vm, struct insn *in, u32 skip)
 	u8 byte;
 
 	memset(in, 0, sizeof(*in));
+	if (!core_read(vm, vm->cpu.eip + skip, in->byte, INSN_MAX, access,
+		       &fault))
+		in->have = INSN_MAX;
 	for (; in->have < INSN_MAX; in->have++)
 		if (core_read(vm, vm->cpu.eip + skip + in->have,
 			      in->byte + in->have, 1, access, &fault))
@@ -649,6 +652,11 @@ void core_general_protection(struct vm *vm, u32 error)
 {
 	struct insn in;
 
+	/* The vector is in the error code: nothing else need be looked at. */
+	if (error == IMAGE_INT_IRET * 8 + 2 && !vm->cpu.cpl) {
+		core_iret(vm);
+		return;
+	}
 	if (decode(vm, &in, 0)) {
 		if (!in.two_byte && in.opcode == 0xcd && (error & 2)) {
 			u8 vector;

@@ -149,25 +149,34 @@ static const u8 form_popf[PLEX86_SITE_POPF_LEN] = {
 	0x9d,						/* popf */
 };
 
+/*
+ * INT raises #GP where UD1 raises #UD.  A host that is a virtual machine itself
+ * may have a hypervisor that takes every #UD for a look: 9.3 us on such a one,
+ * against 1.3 us for #GP.
+ */
+static const u8 form_iret[PLEX86_SITE_IRET_LEN] = {
+	0xcd, IMAGE_INT_IRET,				/* int */
+	0x0f, 0x1f, 0x40, 0x00,				/* nop, never reached */
+};
+
 /* Writes the form of @site, if its kind is known and its length the kind's. */
 static bool write_form(u8 *at, const struct plex86_site *site)
 {
 	static const struct {
-		const u8 *form;		/* NULL: it stays as it is */
+		const u8 *form;
 		u32 bytes;
 	} kinds[] = {
 		[PLEX86_SITE_CLI] = { form_cli, sizeof(form_cli) },
 		[PLEX86_SITE_STI] = { form_sti, sizeof(form_sti) },
 		[PLEX86_SITE_PUSHF] = { form_pushf, sizeof(form_pushf) },
 		[PLEX86_SITE_POPF] = { form_popf, sizeof(form_popf) },
-		[PLEX86_SITE_IRET] = { NULL, PLEX86_SITE_IRET_LEN },
+		[PLEX86_SITE_IRET] = { form_iret, sizeof(form_iret) },
 	};
 
 	if (site->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
 	    !kinds[site->kind].bytes || site->len != kinds[site->kind].bytes)
 		return false;
-	if (kinds[site->kind].form)
-		memcpy(at, kinds[site->kind].form, site->len);
+	memcpy(at, kinds[site->kind].form, site->len);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #define CMDLINE_GPA		0x20000u
 #define SETUP_DATA_GPA		0x30000u
 #define IMAGE_CMDLINE_MAX	2048u		/* COMMAND_LINE_SIZE */
+#define IMAGE_INT_IRET		0xf0u		/* INT of IRET's shared-page form */
 #define IMAGE_SEED_BYTES	32u
 
 /* What a kernel file says of itself. */
