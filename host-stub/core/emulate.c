@@ -122,11 +122,9 @@ static bool decode(struct vm *vm, struct insn *in, u32 skip)
 	}
 }
 
-/* The instruction is through, and with it the RF that its fault set. */
 static void done(struct vm *vm, const struct insn *in)
 {
-	vm->cpu.eip += in->len;
-	vm->cpu.eflags &= ~FL_RF;
+	core_advance(vm, in->len);
 }
 
 /*
@@ -205,6 +203,8 @@ static void write_cr(struct vm *vm, u32 cr, u32 value)
 		cpu->cr4 = value;
 		if (changed & (CR4_PGE | CR4_PSE))
 			host_flush(vm, true);
+		if (changed & CR4_TSD)
+			host_trap_tsc(vm, value & CR4_TSD);
 		break;
 	}
 }
@@ -264,6 +264,8 @@ static void load_table(struct vm *vm, struct insn *in,
 	}
 	memcpy(&limit, image, 2);
 	memcpy(&table->base, image + 2, 4);
+	if (in->operand16)
+		table->base &= 0x00ffffff;
 	table->limit = limit;
 	done(vm, in);
 }
@@ -318,6 +320,19 @@ static void group6(struct vm *vm, struct insn *in)
 	done(vm, in);
 }
 
+/*
+ * Are these state components the guest may enable together (SDM vol. 1, 13.3)?
+ * x87 always, AVX with SSE, and AVX-512 whole and with AVX.
+ */
+static bool xcr0_valid(struct vm *vm, u64 xcr0)
+{
+	u64 avx512 = xcr0 & 0xe0;
+
+	return (xcr0 & 1) && !(xcr0 & ~vm->cpuid.xcr0_allowed) &&
+	       (!(xcr0 & 4) || (xcr0 & 2)) &&
+	       (!avx512 || (avx512 == 0xe0 && (xcr0 & 4)));
+}
+
 /* LGDT, LIDT, LMSW, INVLPG, XSETBV: 0F 01. */
 static void group7(struct vm *vm, struct insn *in)
 {
@@ -327,8 +342,8 @@ static void group7(struct vm *vm, struct insn *in)
 	if (in->len < in->have && in->byte[in->len] == 0xd1) {
 		u64 xcr = (u64)cpu->reg[EDX] << 32 | cpu->reg[EAX];
 
-		if (cpu->reg[ECX] || !(xcr & 1) || !(cpu->cr4 & CR4_OSXSAVE) ||
-		    (xcr & ~vm->cpuid.xcr0_allowed))
+		if (cpu->reg[ECX] || !(cpu->cr4 & CR4_OSXSAVE) ||
+		    !xcr0_valid(vm, xcr))
 			goto gp;
 		in->len++;
 		cpu->xcr0 = xcr;
@@ -384,14 +399,16 @@ static void port_io(struct vm *vm, struct insn *in)
 /* Loads DS, ES, FS, GS or the virtual SS with @selector. */
 static bool load_segment(struct vm *vm, u32 segment, u32 selector)
 {
+	u32 load = selector;
+
 	vm->stats.segment_loads++;
-	if (kernel_flat(vm, selector)) {
+	if (vm->cpu.cpl == 0 && kernel_flat(vm, selector)) {
 		if (segment == SEG_SS)
 			return true;	/* the kernel's SS is never shown */
-		selector = 0x2b;
+		load = 0x2b;
 	}
 	if (segment == SEG_CS || segment == SEG_SS ||
-	    host_load_segment(vm, segment, selector)) {
+	    host_load_segment(vm, segment, load)) {
 		core_inject(vm, VEC_GP, selector & 0xfffc);
 		return false;
 	}
@@ -503,6 +520,17 @@ static void halt(struct vm *vm, struct insn *in)
 	host_halt(vm);
 }
 
+/* RDTSC, which traps only while CR4.TSD keeps user mode from it. */
+static void read_tsc(struct vm *vm, struct insn *in)
+{
+	u64 tsc = host_read_tsc(vm);
+
+	vm->stats.other_emulated++;
+	vm->cpu.reg[EAX] = (u32)tsc;
+	vm->cpu.reg[EDX] = (u32)(tsc >> 32);
+	done(vm, in);
+}
+
 /* Instructions that only CPL 0 may execute, behind 0F. */
 static bool privileged_0f(struct vm *vm, struct insn *in)
 {
@@ -525,6 +553,9 @@ static bool privileged_0f(struct vm *vm, struct insn *in)
 		return true;
 	case 0x20: case 0x21: case 0x22: case 0x23:
 		mov_special(vm, in);
+		return true;
+	case 0x31:
+		read_tsc(vm, in);
 		return true;
 	case 0x30:			/* WRMSR, RDMSR: there is none */
 	case 0x32:
@@ -551,6 +582,11 @@ static bool privileged(struct vm *vm, struct insn *in)
 	case 0xec: case 0xed: case 0xee: case 0xef:
 		port_io(vm, in);
 		return true;
+	}
+	/* Far transfers, with 32-bit operands only. */
+	if (in->operand16)
+		return false;
+	switch (in->opcode) {
 	case 0xea:
 		far_jump(vm, in);
 		return true;
@@ -649,7 +685,7 @@ void core_emulate_cpuid(struct vm *vm, u32 length)
 	cpu->reg[EBX] = leaf.ebx;
 	cpu->reg[ECX] = leaf.ecx;
 	cpu->reg[EDX] = leaf.edx;
-	cpu->eip += length;
+	core_advance(vm, length);
 }
 
 /* A destination operand of 2 bytes in memory, or a register. */
@@ -659,7 +695,8 @@ static bool write_rm(struct vm *vm, struct insn *in, u32 value)
 
 	if (in->mod == 3) {
 		if (in->operand16)
-			value |= vm->cpu.reg[in->rm] & 0xffff0000;
+			value = (value & 0xffff) |
+				(vm->cpu.reg[in->rm] & 0xffff0000);
 		vm->cpu.reg[in->rm] = value;
 		return true;
 	}
@@ -815,7 +852,7 @@ void core_undefined(struct vm *vm)
 		return;
 	case PLEX86_UD1_CALL:
 		vm->stats.hal_calls++;
-		cpu->eip += 3;
+		core_advance(vm, 3);
 		core_hal_call(vm);
 		return;
 	case PLEX86_UD1_CPUID:

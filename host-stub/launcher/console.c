@@ -44,7 +44,8 @@ struct console {
 
 	u8 input[INPUT_BYTES];
 	u32 in_prod, in_cons;
-	bool send_break;	/* before the next input byte */
+	bool send_break;	/* before input byte number break_at */
+	u32 break_at;
 
 	struct request out_req;	/* being written */
 	bool out_busy;
@@ -113,21 +114,31 @@ struct console *console_open(const struct options *options)
 	return NULL;
 }
 
+/* Forgets what was known of the queues. */
+static void init_queues(struct console *con)
+{
+	struct state *state = con->ctx->state;
+	const struct queue_state *queues =
+		&state->queues[con->device * QUEUES_MAX];
+	const struct plex86_dev *dev =
+		(const void *)state->device_page[con->device];
+
+	queue_init(&con->rx, &queues[PLEX86_CON_RX], dev, state->vm.ram,
+		   state->vm.ram_bytes, SEGS);
+	queue_init(&con->tx, &queues[PLEX86_CON_TX], dev, state->vm.ram,
+		   state->vm.ram_bytes, SEGS);
+	con->out_busy = false;
+}
+
 /* console_attach() - make it device @device of a new boot */
 void console_attach(struct console *con, struct vm_context *ctx, u32 device)
 {
 	struct state *state = ctx->state;
 	struct plex86_dev *dev = (void *)state->device_page[device];
-	const struct queue_state *queues = &state->queues[device * QUEUES_MAX];
-	u8 *ram = state->vm.ram;
 
 	con->ctx = ctx;
 	con->device = device;
-	con->out_busy = false;
-	queue_init(&con->rx, &queues[PLEX86_CON_RX], ram, state->vm.ram_bytes,
-		   SEGS);
-	queue_init(&con->tx, &queues[PLEX86_CON_TX], ram, state->vm.ram_bytes,
-		   SEGS);
+	init_queues(con);
 	dev->magic = PLEX86_DEV_MAGIC;
 	dev->type = PLEX86_DEV_CONSOLE;
 	dev->features[0] = PLEX86_F_INDIRECT;
@@ -148,11 +159,7 @@ void console_reset(struct console *con)
 
 	for (n = 0; n < 2; n++)
 		__atomic_store_n(&queues[n].ready, 0, __ATOMIC_SEQ_CST);
-	queue_init(&con->rx, &queues[PLEX86_CON_RX], state->vm.ram,
-		   state->vm.ram_bytes, SEGS);
-	queue_init(&con->tx, &queues[PLEX86_CON_TX], state->vm.ram,
-		   state->vm.ram_bytes, SEGS);
-	con->out_busy = false;
+	init_queues(con);
 }
 
 /* console_resize() - the terminal's size may have changed: tell the guest */
@@ -200,6 +207,7 @@ static void key(struct console *con, u8 byte)
 	case 'b':
 	case 'B':
 		con->send_break = true;
+		con->break_at = con->in_prod;
 		break;
 	case 'a':
 	case ESCAPE:
@@ -247,24 +255,26 @@ static void give_input(struct console *con)
 	while ((con->in_prod != con->in_cons || con->send_break) &&
 	       queue_attach(&con->rx) && queue_next(&con->rx, &con->in_req)) {
 		struct request *req = &con->in_req;
-		u32 seg, bytes = 0;
+		u32 seg, bytes = 0, end = con->in_prod;
 		u16 flags = 0;
 
-		if (req->op != PLEX86_CON_OP_RX) {
+		if (req->op != PLEX86_CON_OP_RX || req->flags) {
 			queue_complete(&con->rx, req->id, PLEX86_S_UNSUPPORTED,
 				       0, 0);
 			continue;
 		}
-		if (con->send_break) {
+		if (con->send_break && con->break_at == con->in_cons) {
 			flags = PLEX86_CON_COMP_BREAK;
 			con->send_break = false;
+		} else if (con->send_break) {
+			end = con->break_at;	/* what came before it first */
 		}
 		for (seg = 0; seg < req->segs; seg++) {
 			u8 *to = req->seg[seg].iov_base;
 			size_t i;
 
 			for (i = 0; i < req->seg[seg].iov_len &&
-			     con->in_cons != con->in_prod; i++, bytes++)
+			     con->in_cons != end; i++, bytes++)
 				to[i] = con->input[con->in_cons++ % INPUT_BYTES];
 		}
 		queue_complete(&con->rx, req->id, PLEX86_S_OK, flags, bytes);
@@ -272,10 +282,10 @@ static void give_input(struct console *con)
 }
 
 /*
- * Writes at most WRITE_BYTES.  @wait: for as long as it takes.  Returns the
- * number of bytes taken; 0: the descriptor is not ready.
+ * Writes at most WRITE_BYTES.  Returns the number of bytes taken; 0: the
+ * descriptor is not ready.
  */
-static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
+static size_t put(struct console *con, const u8 *from, size_t bytes)
 {
 	struct pollfd fd = { .fd = con->out, .events = POLLOUT };
 	ssize_t n;
@@ -284,7 +294,7 @@ static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
 		return bytes;
 	if (bytes > WRITE_BYTES)
 		bytes = WRITE_BYTES;
-	if (poll(&fd, 1, wait ? -1 : 0) <= 0)
+	if (poll(&fd, 1, 0) <= 0)
 		return 0;
 	n = write(con->out, from, bytes);
 	if (n >= 0)
@@ -298,7 +308,7 @@ static size_t put(struct console *con, const u8 *from, size_t bytes, bool wait)
 }
 
 /* What the kernel says before halcon is up. */
-static bool write_early(struct console *con, bool wait)
+static bool write_early(struct console *con)
 {
 	struct state *state = con->ctx->state;
 
@@ -314,8 +324,8 @@ static bool write_early(struct console *con, bool wait)
 			bytes = EARLY_BYTES;
 		if (bytes > EARLY_BYTES - at)
 			bytes = EARLY_BYTES - at;
-		n = put(con, state->early + at, bytes, wait);
-		if (!n && !wait)
+		n = put(con, state->early + at, bytes);
+		if (!n)
 			return false;
 		__atomic_store_n(&state->early_cons, cons + (u32)n,
 				 __ATOMIC_RELEASE);
@@ -323,11 +333,11 @@ static bool write_early(struct console *con, bool wait)
 }
 
 /* Writes what the guest submitted; false if the descriptor would block. */
-static bool write_output(struct console *con, bool wait)
+static bool write_output(struct console *con)
 {
 	struct request *req = &con->out_req;
 
-	if (!write_early(con, wait))
+	if (!write_early(con))
 		return false;
 	if (!queue_attach(&con->tx))
 		return true;
@@ -335,7 +345,7 @@ static bool write_output(struct console *con, bool wait)
 		if (!con->out_busy) {
 			if (!queue_next(&con->tx, req))
 				return true;
-			if (req->op != PLEX86_CON_OP_TX) {
+			if (req->op != PLEX86_CON_OP_TX || req->flags) {
 				queue_complete(&con->tx, req->id,
 					       PLEX86_S_UNSUPPORTED, 0, 0);
 				continue;
@@ -354,8 +364,8 @@ static bool write_output(struct console *con, bool wait)
 				continue;
 			}
 			n = put(con, (u8 *)seg->iov_base + con->out_done,
-				seg->iov_len - con->out_done, wait);
-			if (!n && !wait)
+				seg->iov_len - con->out_done);
+			if (!n)
 				return false;
 			con->out_done += n;
 		}
@@ -398,7 +408,7 @@ bool console_work(struct console *con, const struct pollfd *fds, int n)
 		if (fds[i].fd == con->in && (fds[i].events & POLLIN) &&
 		    fds[i].revents)
 			read_input(con);
-	con->blocked = !write_output(con, false);
+	con->blocked = !write_output(con);
 	give_input(con);
 	tell_tx = queue_wants_interrupt(&con->tx);
 	tell_rx = queue_wants_interrupt(&con->rx);
@@ -407,10 +417,15 @@ bool console_work(struct console *con, const struct pollfd *fds, int n)
 	return con->quit;
 }
 
-/* console_drain() - the guest has ended: write what it left in the queue */
-void console_drain(struct console *con)
+/*
+ * console_drain() - the guest has ended: write what it left in the queue
+ *
+ * Returns true while the descriptor takes no more.
+ */
+bool console_drain(struct console *con)
 {
-	write_output(con, true);
+	con->blocked = !write_output(con);
+	return con->blocked;
 }
 
 /* console_close() - let go of everything */

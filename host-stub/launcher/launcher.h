@@ -85,6 +85,7 @@ bool tsc_invariant(void);
 /* terminal.c */
 int terminal_raw(int fd);
 void terminal_restore(void);
+void terminal_continued(void);
 
 /* console.c */
 struct console *console_open(const struct options *options);
@@ -93,7 +94,7 @@ void console_reset(struct console *con);
 void console_resize(struct console *con);
 int console_poll_fds(struct console *con, struct pollfd *fds);
 bool console_work(struct console *con, const struct pollfd *fds, int n);
-void console_drain(struct console *con);
+bool console_drain(struct console *con);
 void console_close(struct console *con);
 
 /* report.c */

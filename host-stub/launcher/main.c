@@ -5,9 +5,11 @@
  */
 #include "launcher.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* One line to standard error, terminal restored first. */
 void complain(const char *format, ...)
@@ -75,10 +77,23 @@ static const struct {
 	{ "-h", verb_help },
 };
 
+/* No file of ours shall take the place of a standard stream that is closed. */
+static void fill_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
 
+	fill_streams();
 	if (argc < 2) {
 		complain("nothing to do; see 'plex86 help'");
 		return EXIT_CANNOT;

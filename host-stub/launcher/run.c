@@ -305,6 +305,7 @@ static int take_signals(struct vm_context *ctx, bool *child)
 			console_resize(ctx->console);
 			break;
 		case SIGCONT:
+			terminal_continued();
 			break;
 		default:
 			return (int)si.ssi_signo;
@@ -330,6 +331,8 @@ static void stop_space(struct vm_context *ctx)
  */
 static int serve(struct vm_context *ctx)
 {
+	bool ended = false;
+
 	for (;;) {
 		struct pollfd fds[4] = {
 			{ .fd = ctx->doorbell_fd, .events = POLLIN },
@@ -367,9 +370,11 @@ static int serve(struct vm_context *ctx)
 					 WIFSIGNALED(status) ? WTERMSIG(status) :
 							       WEXITSTATUS(status));
 			}
-			console_drain(ctx->console);
-			return -1;
+			ended = true;
 		}
+		/* What it left in the queue is still to be written. */
+		if (ended && !console_drain(ctx->console))
+			return -1;
 	}
 }
 

@@ -31,6 +31,16 @@ static void fatal(int signal_number)
 	raise(signal_number);
 }
 
+static int set_raw(void)
+{
+	struct termios raw = terminal.saved;
+
+	cfmakeraw(&raw);
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	return tcsetattr(terminal.fd, TCSADRAIN, &raw);
+}
+
 /*
  * terminal_raw() - put the terminal @fd into raw mode
  *
@@ -43,7 +53,6 @@ int terminal_raw(int fd)
 		.sa_handler = fatal,
 		.sa_flags = (int)SA_RESETHAND,
 	};
-	struct termios raw;
 	size_t i;
 
 	if (terminal.changed)
@@ -55,14 +64,20 @@ int terminal_raw(int fd)
 		sigaction(signals[i], &action, NULL);
 	atexit(terminal_restore);
 
-	raw = terminal.saved;
-	cfmakeraw(&raw);
-	raw.c_cc[VMIN] = 1;
-	raw.c_cc[VTIME] = 0;
 	terminal.changed = 1;
-	if (tcsetattr(fd, TCSADRAIN, &raw)) {
+	if (set_raw()) {
 		terminal.changed = 0;
 		return -1;
 	}
 	return 0;
+}
+
+/*
+ * terminal_continued() - after SIGCONT: a shell that had the terminal in the
+ * meantime left it in a mode of its own
+ */
+void terminal_continued(void)
+{
+	if (terminal.changed)
+		set_raw();
 }
