@@ -122,11 +122,9 @@ static bool decode(struct vm *vm, struct insn *in, u32 skip)
 	}
 }
 
-/* The instruction is through, and with it the RF that its fault set. */
 static void done(struct vm *vm, const struct insn *in)
 {
-	vm->cpu.eip += in->len;
-	vm->cpu.eflags &= ~FL_RF;
+	core_advance(vm, in->len);
 }
 
 /*
@@ -205,6 +203,8 @@ static void write_cr(struct vm *vm, u32 cr, u32 value)
 		cpu->cr4 = value;
 		if (changed & (CR4_PGE | CR4_PSE))
 			host_flush(vm, true);
+		if (changed & CR4_TSD)
+			host_trap_tsc(vm, value & CR4_TSD);
 		break;
 	}
 }
@@ -520,6 +520,17 @@ static void halt(struct vm *vm, struct insn *in)
 	host_halt(vm);
 }
 
+/* RDTSC, which traps only while CR4.TSD keeps user mode from it. */
+static void read_tsc(struct vm *vm, struct insn *in)
+{
+	u64 tsc = host_read_tsc(vm);
+
+	vm->stats.other_emulated++;
+	vm->cpu.reg[EAX] = (u32)tsc;
+	vm->cpu.reg[EDX] = (u32)(tsc >> 32);
+	done(vm, in);
+}
+
 /* Instructions that only CPL 0 may execute, behind 0F. */
 static bool privileged_0f(struct vm *vm, struct insn *in)
 {
@@ -542,6 +553,9 @@ static bool privileged_0f(struct vm *vm, struct insn *in)
 		return true;
 	case 0x20: case 0x21: case 0x22: case 0x23:
 		mov_special(vm, in);
+		return true;
+	case 0x31:
+		read_tsc(vm, in);
 		return true;
 	case 0x30:			/* WRMSR, RDMSR: there is none */
 	case 0x32:
@@ -671,7 +685,7 @@ void core_emulate_cpuid(struct vm *vm, u32 length)
 	cpu->reg[EBX] = leaf.ebx;
 	cpu->reg[ECX] = leaf.ecx;
 	cpu->reg[EDX] = leaf.edx;
-	cpu->eip += length;
+	core_advance(vm, length);
 }
 
 /* A destination operand of 2 bytes in memory, or a register. */
@@ -838,7 +852,7 @@ void core_undefined(struct vm *vm)
 		return;
 	case PLEX86_UD1_CALL:
 		vm->stats.hal_calls++;
-		cpu->eip += 3;
+		core_advance(vm, 3);
 		core_hal_call(vm);
 		return;
 	case PLEX86_UD1_CPUID:

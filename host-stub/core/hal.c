@@ -93,12 +93,17 @@ static u32 reset_device(struct vm *vm, u32 n)
 	return 0;
 }
 
+/* Features are settled before a queue works by them. */
 static u32 accept_features(struct vm *vm, u32 n, u32 low, u32 high)
 {
 	struct plex86_dev *dev = device(vm, n);
+	u32 i;
 
 	if (!dev)
 		return -PLEX86_ENODEV;
+	for (i = 0; i < QUEUES_MAX; i++)
+		if (vm->queues[n * QUEUES_MAX + i].ready)
+			return -PLEX86_EBUSY;
 	if ((low & ~dev->features[0]) || (high & ~dev->features[1]))
 		return -PLEX86_EINVAL;
 	dev->accepted[0] = low;

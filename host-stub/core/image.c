@@ -10,7 +10,7 @@
 
 #include "image.h"
 
-#define NOTE_ALIGN(n)	(((n) + 3) & ~3u)
+#define NOTE_ALIGN(n)	(((n) + 3) & ~3ull)
 
 static const Elf32_Phdr *phdr_at(const u8 *file, u64 size,
 				 const Elf32_Ehdr *ehdr, u32 n)
@@ -149,25 +149,26 @@ static const u8 form_popf[PLEX86_SITE_POPF_LEN] = {
 	0x9d,						/* popf */
 };
 
+/* Writes the form of @site, if its kind is known and its length the kind's. */
 static bool write_form(u8 *at, const struct plex86_site *site)
 {
-	switch (site->kind) {
-	case PLEX86_SITE_CLI:
-		memcpy(at, form_cli, sizeof(form_cli));
-		return site->len == sizeof(form_cli);
-	case PLEX86_SITE_STI:
-		memcpy(at, form_sti, sizeof(form_sti));
-		return site->len == sizeof(form_sti);
-	case PLEX86_SITE_PUSHF:
-		memcpy(at, form_pushf, sizeof(form_pushf));
-		return site->len == sizeof(form_pushf);
-	case PLEX86_SITE_POPF:
-		memcpy(at, form_popf, sizeof(form_popf));
-		return site->len == sizeof(form_popf);
-	case PLEX86_SITE_IRET:
-		return site->len == PLEX86_SITE_IRET_LEN;
-	}
-	return false;
+	static const struct {
+		const u8 *form;		/* NULL: it stays as it is */
+		u32 bytes;
+	} kinds[] = {
+		[PLEX86_SITE_CLI] = { form_cli, sizeof(form_cli) },
+		[PLEX86_SITE_STI] = { form_sti, sizeof(form_sti) },
+		[PLEX86_SITE_PUSHF] = { form_pushf, sizeof(form_pushf) },
+		[PLEX86_SITE_POPF] = { form_popf, sizeof(form_popf) },
+		[PLEX86_SITE_IRET] = { NULL, PLEX86_SITE_IRET_LEN },
+	};
+
+	if (site->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
+	    !kinds[site->kind].bytes || site->len != kinds[site->kind].bytes)
+		return false;
+	if (kinds[site->kind].form)
+		memcpy(at, kinds[site->kind].form, site->len);
+	return true;
 }
 
 /*
@@ -219,7 +220,7 @@ const char *image_shared_form(struct vm *vm, const struct image *image)
 		memcpy(&site, vm->ram + at, sizeof(site));
 		gpa = site.addr - offset;
 		if (gpa < image->first || gpa > image->end ||
-		    site.len > image->end - gpa || site.len < 6 ||
+		    site.len > image->end - gpa ||
 		    !write_form(vm->ram + gpa, &site))
 			return "damaged: a recorded site lies outside the kernel or is of no known kind";
 	}

@@ -141,13 +141,14 @@ void core_inject_page_fault(struct vm *vm, u32 linear, u32 error)
  */
 void core_soft_interrupt(struct vm *vm, u32 vector, u32 length)
 {
+	u32 eip = vm->cpu.eip;
 	int ret;
 
-	vm->cpu.eip += length;
+	core_advance(vm, length);
 	ret = deliver(vm, vector, 0, false, true);
 	if (!ret)
 		return;
-	vm->cpu.eip -= length;
+	vm->cpu.eip = eip;
 	core_inject(vm, VEC_GP, vector * 8 + 2);
 }
 

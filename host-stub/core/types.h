@@ -44,6 +44,7 @@ typedef int64_t s64;
 #define CR0_TS		0x00000008u
 #define CR0_WP		0x00010000u
 #define CR0_PG		0x80000000u
+#define CR4_TSD		0x00000004u
 #define CR4_PSE		0x00000010u
 #define CR4_PGE		0x00000080u
 #define CR4_OSXSAVE	0x00040000u

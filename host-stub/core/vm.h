@@ -117,6 +117,13 @@ int core_read(struct vm *vm, u32 linear, void *to, u32 bytes, u32 access,
 int core_write(struct vm *vm, u32 linear, const void *from, u32 bytes,
 	       u32 access, u32 *fault);
 
+/* An instruction of @length was emulated: it is through, and so is its RF. */
+static inline void core_advance(struct vm *vm, u32 length)
+{
+	vm->cpu.eip += length;
+	vm->cpu.eflags &= ~FL_RF;
+}
+
 /* inject.c */
 void core_inject(struct vm *vm, u32 vector, u32 error);
 void core_inject_page_fault(struct vm *vm, u32 linear, u32 error);
@@ -171,6 +178,13 @@ void host_flush(struct vm *vm, bool global);
  */
 int host_load_segment(struct vm *vm, u32 segment, u32 selector);
 void host_sync_tls(struct vm *vm);
+
+/*
+ * The time-stamp counter: host_trap_tsc() makes RDTSC trap at CPL 3, or no
+ * longer (CR4.TSD); host_read_tsc() reads it all the same.
+ */
+void host_trap_tsc(struct vm *vm, bool on);
+u64 host_read_tsc(struct vm *vm);
 
 /*
  * host_halt() returns when an enabled interrupt is pending.

@@ -44,7 +44,8 @@ struct console {
 
 	u8 input[INPUT_BYTES];
 	u32 in_prod, in_cons;
-	bool send_break;	/* before the next input byte */
+	bool send_break;	/* before input byte number break_at */
+	u32 break_at;
 
 	struct request out_req;	/* being written */
 	bool out_busy;
@@ -113,21 +114,31 @@ struct console *console_open(const struct options *options)
 	return NULL;
 }
 
+/* Forgets what was known of the queues. */
+static void init_queues(struct console *con)
+{
+	struct state *state = con->ctx->state;
+	const struct queue_state *queues =
+		&state->queues[con->device * QUEUES_MAX];
+	const struct plex86_dev *dev =
+		(const void *)state->device_page[con->device];
+
+	queue_init(&con->rx, &queues[PLEX86_CON_RX], dev, state->vm.ram,
+		   state->vm.ram_bytes, SEGS);
+	queue_init(&con->tx, &queues[PLEX86_CON_TX], dev, state->vm.ram,
+		   state->vm.ram_bytes, SEGS);
+	con->out_busy = false;
+}
+
 /* console_attach() - make it device @device of a new boot */
 void console_attach(struct console *con, struct vm_context *ctx, u32 device)
 {
 	struct state *state = ctx->state;
 	struct plex86_dev *dev = (void *)state->device_page[device];
-	const struct queue_state *queues = &state->queues[device * QUEUES_MAX];
-	u8 *ram = state->vm.ram;
 
 	con->ctx = ctx;
 	con->device = device;
-	con->out_busy = false;
-	queue_init(&con->rx, &queues[PLEX86_CON_RX], ram, state->vm.ram_bytes,
-		   SEGS);
-	queue_init(&con->tx, &queues[PLEX86_CON_TX], ram, state->vm.ram_bytes,
-		   SEGS);
+	init_queues(con);
 	dev->magic = PLEX86_DEV_MAGIC;
 	dev->type = PLEX86_DEV_CONSOLE;
 	dev->features[0] = PLEX86_F_INDIRECT;
@@ -148,11 +159,7 @@ void console_reset(struct console *con)
 
 	for (n = 0; n < 2; n++)
 		__atomic_store_n(&queues[n].ready, 0, __ATOMIC_SEQ_CST);
-	queue_init(&con->rx, &queues[PLEX86_CON_RX], state->vm.ram,
-		   state->vm.ram_bytes, SEGS);
-	queue_init(&con->tx, &queues[PLEX86_CON_TX], state->vm.ram,
-		   state->vm.ram_bytes, SEGS);
-	con->out_busy = false;
+	init_queues(con);
 }
 
 /* console_resize() - the terminal's size may have changed: tell the guest */
@@ -200,6 +207,7 @@ static void key(struct console *con, u8 byte)
 	case 'b':
 	case 'B':
 		con->send_break = true;
+		con->break_at = con->in_prod;
 		break;
 	case 'a':
 	case ESCAPE:
@@ -247,24 +255,26 @@ static void give_input(struct console *con)
 	while ((con->in_prod != con->in_cons || con->send_break) &&
 	       queue_attach(&con->rx) && queue_next(&con->rx, &con->in_req)) {
 		struct request *req = &con->in_req;
-		u32 seg, bytes = 0;
+		u32 seg, bytes = 0, end = con->in_prod;
 		u16 flags = 0;
 
-		if (req->op != PLEX86_CON_OP_RX) {
+		if (req->op != PLEX86_CON_OP_RX || req->flags) {
 			queue_complete(&con->rx, req->id, PLEX86_S_UNSUPPORTED,
 				       0, 0);
 			continue;
 		}
-		if (con->send_break) {
+		if (con->send_break && con->break_at == con->in_cons) {
 			flags = PLEX86_CON_COMP_BREAK;
 			con->send_break = false;
+		} else if (con->send_break) {
+			end = con->break_at;	/* what came before it first */
 		}
 		for (seg = 0; seg < req->segs; seg++) {
 			u8 *to = req->seg[seg].iov_base;
 			size_t i;
 
 			for (i = 0; i < req->seg[seg].iov_len &&
-			     con->in_cons != con->in_prod; i++, bytes++)
+			     con->in_cons != end; i++, bytes++)
 				to[i] = con->input[con->in_cons++ % INPUT_BYTES];
 		}
 		queue_complete(&con->rx, req->id, PLEX86_S_OK, flags, bytes);
@@ -335,7 +345,7 @@ static bool write_output(struct console *con)
 		if (!con->out_busy) {
 			if (!queue_next(&con->tx, req))
 				return true;
-			if (req->op != PLEX86_CON_OP_TX) {
+			if (req->op != PLEX86_CON_OP_TX || req->flags) {
 				queue_complete(&con->tx, req->id,
 					       PLEX86_S_UNSUPPORTED, 0, 0);
 				continue;

@@ -10,16 +10,21 @@
 
 #include <string.h>
 
+#define FLAGS_COMMON	0x00ffu		/* every type's; its own lie above */
+
 /*
  * queue_init() - describe a queue that the guest has not set up yet
  * @state: where the monitor records the guest's PLEX86_CALL_QUEUE_SET
+ * @dev: the device page, for the features that the guest accepted
  * @segs_max: segments in one request, at most QUEUE_SEGS_MAX
  */
-void queue_init(struct queue *q, const struct queue_state *state, u8 *ram,
-		u64 ram_bytes, u32 segs_max)
+void queue_init(struct queue *q, const struct queue_state *state,
+		const struct plex86_dev *dev, u8 *ram, u64 ram_bytes,
+		u32 segs_max)
 {
 	memset(q, 0, sizeof(*q));
 	q->state = state;
+	q->dev = dev;
 	q->ram = ram;
 	q->ram_bytes = ram_bytes;
 	q->segs_max = segs_max < QUEUE_SEGS_MAX ? segs_max : QUEUE_SEGS_MAX;
@@ -90,6 +95,8 @@ static bool take_segs(struct queue *q, struct request *req,
 				return false;
 		return true;
 	}
+	if (!(q->dev->accepted[0] & PLEX86_F_INDIRECT))
+		return false;
 	list_bytes = sub->segs * (u32)sizeof(seg);
 	if (sub->seg[0].gpa > q->ram_bytes ||
 	    list_bytes > q->ram_bytes - sub->seg[0].gpa ||
@@ -107,8 +114,8 @@ static bool take_segs(struct queue *q, struct request *req,
 /*
  * queue_next() - take the next submission
  *
- * Malformed ones are completed with PLEX86_S_BADREQ and not shown.  When there
- * are none left, the guest is asked to ring for the next.
+ * Malformed ones are completed with PLEX86_S_BADREQ, those with unknown flags
+ * with PLEX86_S_UNSUPPORTED, and not shown.  When there are none left, the guest is asked to ring for the next.
  */
 bool queue_next(struct queue *q, struct request *req)
 {
@@ -136,15 +143,18 @@ bool queue_next(struct queue *q, struct request *req)
 				 __ATOMIC_RELEASE);
 
 		req->op = sub.op;
-		req->flags = sub.flags;
+		req->flags = sub.flags & (u16)~FLAGS_COMMON;
 		req->id = sub.id;
 		req->arg = sub.arg;
 		req->arg2 = sub.arg2;
 		req->segs = 0;
 		req->bytes = 0;
-		if (take_segs(q, req, &sub))
+		if (sub.flags & FLAGS_COMMON & ~PLEX86_SUB_INDIRECT)
+			queue_complete(q, sub.id, PLEX86_S_UNSUPPORTED, 0, 0);
+		else if (take_segs(q, req, &sub))
 			return true;
-		queue_complete(q, sub.id, PLEX86_S_BADREQ, 0, 0);
+		else
+			queue_complete(q, sub.id, PLEX86_S_BADREQ, 0, 0);
 		if (q->broken)
 			return false;
 	}

@@ -14,6 +14,7 @@
 /* The host's end of one queue. */
 struct queue {
 	const struct queue_state *state;
+	const struct plex86_dev *dev;
 	u8 *ram;
 	u64 ram_bytes;
 	u32 entries;		/* 0: not set up */
@@ -27,7 +28,8 @@ struct queue {
 
 /* A request as the guest made it, copied and checked. */
 struct request {
-	u16 op, flags;
+	u16 op;
+	u16 flags;		/* the type's own, from bit 8 */
 	u32 id;
 	u64 arg;
 	u32 arg2;
@@ -36,8 +38,9 @@ struct request {
 	struct iovec seg[QUEUE_SEGS_MAX];
 };
 
-void queue_init(struct queue *q, const struct queue_state *state, u8 *ram,
-		u64 ram_bytes, u32 segs_max);
+void queue_init(struct queue *q, const struct queue_state *state,
+		const struct plex86_dev *dev, u8 *ram, u64 ram_bytes,
+		u32 segs_max);
 bool queue_attach(struct queue *q);
 bool queue_next(struct queue *q, struct request *req);
 void queue_complete(struct queue *q, u32 id, u16 status, u16 flags, u32 bytes);

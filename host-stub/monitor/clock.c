@@ -8,6 +8,7 @@
  */
 #include <asm/signal.h>
 #include <asm/siginfo.h>
+#include <linux/prctl.h>
 #include <linux/time_types.h>
 #include <linux/time.h>
 
@@ -32,6 +33,23 @@ u64 host_clock(struct vm *vm, u32 which)
 	(void)vm;
 	return now(which == PLEX86_CLOCK_REALTIME ? CLOCK_REALTIME :
 						    CLOCK_MONOTONIC);
+}
+
+void host_trap_tsc(struct vm *vm, bool on)
+{
+	if (sys3(__NR_prctl, PR_SET_TSC, on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE, 0))
+		monitor_die(state_of(vm), "prctl(PR_SET_TSC) failed");
+}
+
+/* The monitor runs at CPL 3 as well, so it must open the counter to itself. */
+u64 host_read_tsc(struct vm *vm)
+{
+	u32 low, high;
+
+	host_trap_tsc(vm, false);
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	host_trap_tsc(vm, true);
+	return (u64)high << 32 | low;
 }
 
 /* Creates the timer. */

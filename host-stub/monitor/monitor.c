@@ -137,10 +137,10 @@ static bool sti_store(struct vm *vm, u32 linear)
 		return false;
 	if (op[0] == 0xc6 && op[1] == 0x05) {		/* the STI site */
 		host_set_vif(vm, op[6] & 2);
-		cpu->eip += 7;
+		core_advance(vm, 7);
 	} else if (op[0] == 0xa2) {			/* the POPF site */
 		host_set_vif(vm, cpu->reg[EAX] & 2);
-		cpu->eip += 5;
+		core_advance(vm, 5);
 	} else {
 		return false;
 	}
@@ -351,9 +351,9 @@ void monitor_start(struct state *state)
 	 * made from the monitor's text.
 	 */
 	state->vm.info->vif = 0;
-	memset(state->low_page, 1, 32);		/* SYSCALL_DISPATCH_FILTER_BLOCK */
+	state->dispatch[0] = SYSCALL_DISPATCH_FILTER_BLOCK;
 	if (sys6(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
-		 (long)MONITOR_BASE, MONITOR_TEXT_MAX, LOW_PAGE + 31, 0))
+		 (long)MONITOR_BASE, MONITOR_TEXT_MAX, (long)state->dispatch, 0))
 		monitor_die(state, "Syscall User Dispatch cannot be turned on");
 
 	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%fs; mov %1, %%gs"

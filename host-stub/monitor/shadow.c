@@ -4,8 +4,10 @@
  * tables.  They are made on demand at the granularity of the guest's mapping,
  * and dropped when the guest flushes.
  *
- * The host's page tables are never looked at; it is enough to know how much was
- * mapped since the last flush, in either half (user, kernel).
+ * state->shadow says what is mapped, a word a page: 0, or the page of guest RAM
+ * and whether it is writable.  With it the number of VMAs is known exactly,
+ * neighbours that the host kernel merges included, and is kept below the
+ * limit of a process; and nothing is unmapped that is not there.
  */
 #include <asm/mman.h>
 #include <linux/mman.h>
@@ -15,6 +17,10 @@
 
 /* VMAs the monitor needs for itself, with room to spare. */
 #define MAPPINGS_OWN	64u
+
+#define ENTRY_MAPPED	1u
+#define ENTRY_WRITABLE	2u
+#define ENTRY_NEXT	4u		/* adds one to the page number */
 
 static long map(u64 address, u64 bytes, int prot, int fd, u64 offset)
 {
@@ -45,6 +51,55 @@ void shadow_map_host_pages(struct state *state)
 		monitor_die(state, "cannot map the info page");
 }
 
+static u32 *mappings_of(struct state *state, u32 page)
+{
+	return page < state->vm.page_offset / PAGE_SIZE ?
+	       &state->mappings_low : &state->mappings_high;
+}
+
+/* Does a VMA start at @page?  It does not where it continues the one before. */
+static u32 starts(const struct state *state, u32 page)
+{
+	u32 entry = state->shadow[page];
+
+	return entry && !(page && state->shadow[page - 1] &&
+			  state->shadow[page - 1] + ENTRY_NEXT == entry);
+}
+
+/* Records @pages from @page on: @entry and its successors, or 0 for none. */
+static void record(struct state *state, u32 page, u32 pages, u32 entry)
+{
+	u32 *mappings = mappings_of(state, page), i;
+
+	/* The page behind may become a start, or cease to be one. */
+	for (i = page; i <= page + pages && i < SHADOW_PAGES; i++)
+		*mappings -= starts(state, i);
+	for (i = page; i < page + pages; i++) {
+		state->shadow[i] = entry;
+		if (entry)
+			entry += ENTRY_NEXT;
+		state->rows[i >> 15] |= 1u << ((i >> 10) & 31);
+	}
+	for (i = page; i <= page + pages && i < SHADOW_PAGES; i++)
+		*mappings += starts(state, i);
+}
+
+/* Forgets the records of the first @rows times 4 MiB. */
+static void clear_rows(struct state *state, u32 rows)
+{
+	u32 i;
+
+	for (i = 0; i < rows; i++) {
+		u32 bit = 1u << (i & 31);
+
+		if (!(state->rows[i >> 5] & bit))
+			continue;
+		state->rows[i >> 5] &= ~bit;
+		state->large[i >> 5] &= ~bit;
+		memset(&state->shadow[i << 10], 0, 1024 * sizeof(u32));
+	}
+}
+
 int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
 	      bool global)
 {
@@ -52,7 +107,8 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
 	int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
 	long ret;
 
-	if (state->mappings_low + state->mappings_high + MAPPINGS_OWN >=
+	/* One in the middle of another makes two more of it. */
+	if (state->mappings_low + state->mappings_high + 2 + MAPPINGS_OWN >=
 	    state->map_count_max) {
 		vm->stats.shadow_limit_flushes++;
 		host_flush(vm, true);
@@ -67,14 +123,11 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
 
 	vm->stats.shadow_fills++;
 	vm->stats.shadow_pages += bytes / PAGE_SIZE;
-	/* A mapping in the middle of another splits it: at most two more. */
-	if (linear < vm->page_offset) {
-		state->mappings_low += 2;
-	} else {
-		state->mappings_high += 2;
-		if (!global)
-			state->high_local = 1;
-	}
+	record(state, linear / PAGE_SIZE, bytes / PAGE_SIZE,
+	       gpa / PAGE_SIZE * ENTRY_NEXT | ENTRY_MAPPED |
+	       (writable ? ENTRY_WRITABLE : 0));
+	if (linear >= vm->page_offset && !global)
+		state->high_local = 1;
 	if (bytes > PAGE_SIZE)
 		state->large[linear >> 27] |= 1u << ((linear >> 22) & 31);
 	return 0;
@@ -84,24 +137,21 @@ void host_drop(struct vm *vm, u32 linear)
 {
 	struct state *state = state_of(vm);
 	u32 *word = &state->large[linear >> 27];
-	u32 bit = 1u << ((linear >> 22) & 31);
+	u32 bit = 1u << ((linear >> 22) & 31), bytes = PAGE_SIZE;
 
 	if (linear >= PLEX86_TOP)
 		return;
-	vm->stats.shadow_drops++;
+	linear &= PAGE_MASK;
 	if (*word & bit) {
 		*word &= ~bit;
 		linear &= LARGE_MASK;
-		unmap(state, linear, (u64)linear + LARGE_SIZE);
+		bytes = LARGE_SIZE;
+	} else if (!state->shadow[linear / PAGE_SIZE]) {
 		return;
 	}
-	linear &= PAGE_MASK;
-	unmap(state, linear, (u64)linear + PAGE_SIZE);
-	/* A hole in a mapping splits it. */
-	if (linear < vm->page_offset)
-		state->mappings_low++;
-	else
-		state->mappings_high++;
+	vm->stats.shadow_drops++;
+	unmap(state, linear, (u64)linear + bytes);
+	record(state, linear / PAGE_SIZE, bytes / PAGE_SIZE, 0);
 }
 
 void host_flush(struct vm *vm, bool global)
@@ -112,7 +162,7 @@ void host_flush(struct vm *vm, bool global)
 	if (global || state->high_local) {
 		vm->stats.shadow_flushes_global++;
 		unmap(state, 0, PLEX86_TOP);
-		memset(state->large, 0, sizeof(state->large));
+		clear_rows(state, PLEX86_TOP / LARGE_SIZE);
 		state->mappings_low = 0;
 		state->mappings_high = 0;
 		state->high_local = 0;
@@ -121,6 +171,6 @@ void host_flush(struct vm *vm, bool global)
 	if (!state->mappings_low)
 		return;
 	unmap(state, 0, vm->page_offset);
-	memset(state->large, 0, vm->page_offset >> 25);
+	clear_rows(state, vm->page_offset / LARGE_SIZE);
 	state->mappings_low = 0;
 }

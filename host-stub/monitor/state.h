@@ -21,6 +21,7 @@
 #define MONITOR_TEXT_MAX 0x100000u		/* room for it */
 #define ALT_STACK_BYTES	(96u << 10)
 #define EARLY_BYTES	(64u << 10)		/* a power of two */
+#define SHADOW_PAGES	(1u << 20)		/* of the linear address space */
 #define TLS_SLOTS	3
 #define GDT_TLS_MIN	12			/* the host's and the guest's */
 
@@ -51,9 +52,11 @@ struct state {
 
 	/* The monitor's own. */
 	u32 running;		/* the guest has been entered */
-	u32 mappings_low;	/* at most so many VMAs shadow the user half */
+	u8 dispatch[8];		/* [0]: Syscall User Dispatch's selector */
+	u32 mappings_low;	/* VMAs that shadow the user half */
 	u32 mappings_high;	/* and the kernel half */
 	u32 high_local;		/* kernel half: something not global is mapped */
+	u32 rows[32];		/* bit n: linear n * 4 MiB has entries in shadow */
 	u32 large[32];		/* bit n: linear n * 4 MiB was filled whole */
 	u32 vip_shown;		/* the STI alias is read-only */
 	s32 timer_id;
@@ -70,6 +73,8 @@ struct state {
 	u8 early[EARLY_BYTES];
 
 	struct queue_state queues[PLEX86_MAX_DEVICES * QUEUES_MAX];
+
+	u32 shadow[SHADOW_PAGES];	/* shadow.c */
 
 	/* Pages that spaces map below 4 GiB. */
 	_Alignas(4096) u8 info_page[PAGE_SIZE];

@@ -136,12 +136,18 @@ static void across_pages(void)
 
 	memset(p, 'z', 2 * PAGE);
 	CHECK_SYS(mprotect(p + PAGE, PAGE, PROT_NONE));
-	/* A file takes what could be read, page by page or byte by byte. */
-	n = write(fd, p + PAGE - 50, 100);
-	CHECK(n == 50);
-	CHECK_EQ(lseek(fd, 0, SEEK_END), 50);
-	CHECK_EQ(pread(fd, buf, sizeof(buf), 0), 50);
-	for (int i = 0; i < 50; i++)
+	/*
+	 * A file takes what could be read.  The edge is a multiple of 4 bytes
+	 * from the start: where it is not, write() of an i386 kernel never ends,
+	 * because it copies words, gets none of the last one, and tries again
+	 * as long as a byte before the edge can be read (6.1 and 6.12, on a PC
+	 * as well).
+	 */
+	n = write(fd, p + PAGE - 52, 100);
+	CHECK(n == 52);
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 52);
+	CHECK_EQ(pread(fd, buf, sizeof(buf), 0), 52);
+	for (int i = 0; i < 52; i++)
 		CHECK_EQ(buf[i], 'z');
 	/* Reading a file into it stops at the edge. */
 	CHECK_SYS(ftruncate(fd, 100));

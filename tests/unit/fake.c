@@ -114,6 +114,17 @@ void host_sync_tls(struct vm *vm)
 	note(vm, (struct call){ CALL_SYNC_TLS, { 0 } });
 }
 
+void host_trap_tsc(struct vm *vm, bool on)
+{
+	note(vm, (struct call){ CALL_TRAP_TSC, { on } });
+}
+
+u64 host_read_tsc(struct vm *vm)
+{
+	note(vm, (struct call){ CALL_READ_TSC, { 0 } });
+	return 0x123456789abcdef0;
+}
+
 void host_halt(struct vm *vm)
 {
 	note(vm, (struct call){ CALL_HALT, { 0 } });

@@ -139,7 +139,7 @@ static void flags_image(void **state)
 			guest_user(f);
 		else
 			guest_kernel(f);
-		f->vif = vif || user;	/* user code has interrupts on */
+		f->vif = vif;		/* of no account to user code */
 		f->vm.cpu.eflags = flag | 2;
 		core_inject(&f->vm, VEC_UD, 0);
 		image = guest_read32(f, f->vm.cpu.reg[ESP] + 8);
@@ -698,6 +698,19 @@ static void interrupts_off(void **state)
 	CHECK_EQ("count", f->vm.stats.injected_interrupts, 0);
 }
 
+/* User code has interrupts on, whatever the flag in the info page says. */
+static void user_cannot_mask(void **state)
+{
+	(void)state;
+	guest_user(f);
+	f->vif = false;
+	f->info.irq_enabled = f->info.irq_pending = 2;
+	core_interrupts(&f->vm);
+	CHECK("user", guest_delivered(f, PLEX86_IRQ_VECTOR + 1));
+	CHECK_EQ("user", guest_read32(f, f->vm.cpu.reg[ESP] + 8) & FL_IF, FL_IF);
+	CHECK_EQ("user", f->vip, false);
+}
+
 /* VIP goes away with its cause: taken, or masked. */
 static void vip_goes(void **state)
 {
@@ -775,7 +788,8 @@ int main(void)
 		TEST(iret_to_user), TEST(iret_to_kernel), TEST(iret_flags),
 		TEST(iret_bad_frames), TEST(iret_vm_flag),
 		TEST(iret_page_fault), TEST(there_and_back),
-		TEST(interrupt_priority), TEST(interrupts_off), TEST(vip_goes),
+		TEST(interrupt_priority), TEST(interrupts_off),
+		TEST(user_cannot_mask), TEST(vip_goes),
 		TEST(hlt_is_skipped),
 	};
 

@@ -245,6 +245,8 @@ static void tables_beyond_ram(void **state)
 		f->vm.cpu.cr3 = beyond[i];
 		CHECK_EQ(r, core_translate(&f->vm, LINEAR, 0, &tr), (u64)-1);
 		CHECK_EQ(r, tr.gpa, 0);
+		/* Its first entry is the one right behind RAM. */
+		CHECK_EQ(r, core_translate(&f->vm, 0, 0, &tr), (u64)-1);
 		f->vm.cpu.cr3 = PD;
 		put(PDE_AT, beyond[i] | PTE_P | PTE_W | PTE_U);
 		CHECK_EQ(r, core_translate(&f->vm, LINEAR, 0, &tr), (u64)-1);

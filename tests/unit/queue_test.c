@@ -13,6 +13,9 @@
 #define GPA	0x2000u
 #define ENTRIES	8u
 
+/* A device whose guest accepted indirect lists. */
+static const struct plex86_dev dev = { .accepted = { PLEX86_F_INDIRECT } };
+
 static u8 *ram;
 static struct queue_state qs;
 static struct queue q;
@@ -30,7 +33,7 @@ static void place(u32 entries)
 	ring = (struct plex86_queue *)(void *)(ram + GPA);
 	subs = (struct plex86_sub *)(void *)(ram + GPA + PLEX86_SUB_OFFSET);
 	comps = (struct plex86_comp *)(void *)(subs + entries);
-	queue_init(&q, &qs, ram, RAM, 16);
+	queue_init(&q, &qs, &dev, ram, RAM, 16);
 }
 
 static int setup(void **state)
@@ -312,7 +315,7 @@ static void indirect_lists(void **state)
 
 		memset(ram, 0, RAM);
 		place(ENTRIES);
-		queue_init(&q, &qs, ram, RAM, table[i].max);
+		queue_init(&q, &qs, &dev, ram, RAM, table[i].max);
 		queue_attach(&q);
 		for (j = 0; j < table[i].segs && j < 256 && at < RAM &&
 		     at + 16 * j + 16 <= RAM; j++) {
@@ -356,7 +359,7 @@ static void indirect_segments(void **state)
 	list[0].bytes = 0x80000000;
 	list[1] = (struct plex86_seg){ 0, 0x80000000, 0 };
 	memcpy(ram + 0x4000, list, sizeof(list));
-	queue_init(&q, &qs, ram, big, 16);
+	queue_init(&q, &qs, &dev, ram, big, 16);
 	CHECK_EQ("attach", queue_attach(&q), true);
 	ring->sub_cons = 0;
 	ring->sub_prod = 0;
@@ -615,7 +618,7 @@ static void hostile_fuzz(void **state)
 		u32 entries = 2u << random32(&seed) % 6;
 
 		place(entries);
-		queue_init(&q, &qs, ram, RAM, random32(&seed) % 300);
+		queue_init(&q, &qs, &dev, ram, RAM, random32(&seed) % 300);
 		memset(ring, 0, sizeof(*ring));
 		for (i = 0; i < 24; i++) {
 			struct plex86_sub *s = &subs[random32(&seed) % entries];
