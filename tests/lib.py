@@ -16,6 +16,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -344,7 +345,11 @@ class Guest:
     plex86 itself said is self.errors().
     """
 
-    def __init__(self, args, on_pty=False, size=None, **more):
+    def __init__(self, args, on_pty=False, size=None, reachable=False, **more):
+        self.place = None
+        if reachable:
+            args = self.copied(args)
+            more["cwd"] = "/"
         self.master = None
         self.cursor = 0
         self.requests = 0
@@ -369,6 +374,18 @@ class Guest:
         self.err = Reader(err_r)
         self.pid = self.child.pid
 
+    def copied(self, args):
+        """The same with files that another user can read."""
+        self.place = tempfile.TemporaryDirectory()
+        os.chmod(self.place.name, 0o755)
+        out = []
+        for n, arg in enumerate(args):
+            if n == 0 or args[n - 1] in ("--kernel", "--initrd"):
+                arg = shutil.copy2(arg, self.place.name)
+                os.chmod(arg, 0o755)
+            out.append(arg)
+        return out
+
     def __enter__(self):
         return self
 
@@ -387,6 +404,8 @@ class Guest:
             self.out.join(5)
             os.close(self.master)
         os.close(self.err_fd)
+        if self.place:
+            self.place.cleanup()
         if kind:
             for text in bytes(self.out.data + self.err.data).decode(errors="replace").splitlines():
                 print("\t" + text)
@@ -466,6 +485,13 @@ class Guest:
         got = 128 - got if got < 0 else got
         hold(got == status, f"exit status {got}, wanted {status}; "
              f"stderr: {self.errors()[-300:]!r}; last: {shown(self.out.data)}")
+
+
+def ordinary():
+    """For Guest: not as root. Its files must be within that user's reach."""
+    if os.geteuid():
+        return {}
+    return dict(user=65534, group=65534, extra_groups=[], reachable=True)
 
 
 def agent(line, *options, files=(), on_pty=False, size=None, append="", **more):
