@@ -7,6 +7,7 @@
  * LAR, LSL, VERR, VERW are in descriptor_test.c.
  */
 #include "guest.h"
+#include "image.h"
 #include "unit.h"
 
 #include <sys/mman.h>
@@ -455,6 +456,54 @@ static void xsetbv(void **state)
 			gp(r, 0);
 		CHECK_EQ(r, f->vm.cpu.xcr0, table[i].ok ? table[i].eax : 0x55);
 	}
+}
+
+/* CR4.TSD keeps RDTSC from user mode only. */
+static void rdtsc(void **state)
+{
+	static const u8 code[] = { 0x0f, 0x31 }, mov[] = { 0x0f, 0x22, 0xe0 };
+
+	(void)state;
+	prepare(KERNEL, mov, 3);
+	f->vm.cpu.reg[EAX] = f->vm.cpu.cr4 | CR4_TSD;
+	core_general_protection(&f->vm, 0);
+	CHECK_EQ("on", fake_count(f, CALL_TRAP_TSC), 1);
+	CHECK_EQ("on", fake_call(f, CALL_TRAP_TSC)->arg[0], 1);
+	prepare(KERNEL, mov, 3);
+	f->vm.cpu.reg[EAX] = f->vm.cpu.cr4 & ~CR4_TSD;
+	core_general_protection(&f->vm, 0);
+	CHECK_EQ("off", fake_count(f, CALL_TRAP_TSC), 1);
+	CHECK_EQ("off", fake_call(f, CALL_TRAP_TSC)->arg[0], 0);
+
+	prepare(KERNEL, code, sizeof(code));
+	core_general_protection(&f->vm, 0);
+	CHECK_EQ("kernel", f->vm.cpu.eip, before.eip + 2);
+	CHECK_EQ("kernel", f->vm.cpu.reg[EAX], 0x9abcdef0);
+	CHECK_EQ("kernel", f->vm.cpu.reg[EDX], 0x12345678);
+	prepare(USER, code, sizeof(code));
+	core_general_protection(&f->vm, 0);
+	gp("user", 0);
+}
+
+/* The INT that stands at IRET's sites: the kernel's alone. */
+static void int_iret(void **state)
+{
+	static const u8 code[] = { 0xcd, IMAGE_INT_IRET };
+	u32 error = IMAGE_INT_IRET * 8 + 2;
+
+	(void)state;
+	prepare(KERNEL, code, sizeof(code));
+	guest_write32(f, f->vm.cpu.reg[ESP], G_CODE + 0x123);
+	guest_write32(f, f->vm.cpu.reg[ESP] + 4, 0x10);
+	guest_write32(f, f->vm.cpu.reg[ESP] + 8, 0x46);
+	core_general_protection(&f->vm, error);
+	CHECK_EQ("kernel", f->vm.cpu.eip, G_CODE + 0x123);
+	CHECK_EQ("kernel", f->vm.cpu.reg[ESP], before.reg[ESP] + 12);
+	CHECK_EQ("kernel", f->vm.cpu.eflags, 0x46);
+	CHECK_EQ("kernel", f->vif, false);
+	prepare(USER, code, sizeof(code));
+	core_general_protection(&f->vm, error);
+	gp("user", error);
 }
 
 static void wbinvd_and_invd(void **state)
@@ -1675,7 +1724,7 @@ int main(void)
 		TEST(segment_load_faults), TEST(addresses), TEST(truncated),
 		TEST(cr2_survives_decoding), TEST(longest_instruction),
 		TEST(prefixes), TEST(cpuid_of_a_program), TEST(ud1),
-		TEST(other_undefined), TEST(next_stores),
+		TEST(rdtsc), TEST(int_iret), TEST(other_undefined), TEST(next_stores),
 		TEST(next_sgdt_sidt), TEST(next_unknown), TEST(fills),
 		TEST(fills_large), TEST(fill_refused), TEST(fault_in_top),
 		TEST(random_code),

@@ -287,6 +287,12 @@ static void accept_features(void **state)
 		CHECK_EQ(r, dev->accepted[0], ok ? table[i].low : 0x40);
 		CHECK_EQ(r, dev->accepted[1], ok ? table[i].high : 0x4);
 	}
+	/* Not while a queue works by the old ones. */
+	dev->accepted[0] = 0x40;
+	f->queues[DEVICE * QUEUES_MAX + 1].ready = 1;
+	CHECK_EQ("busy", call(PLEX86_CALL_DEV_ACCEPT, DEVICE, 0, 0, 0, 0),
+		 -PLEX86_EBUSY);
+	CHECK_EQ("busy", dev->accepted[0], 0x40);
 }
 
 static void queue_set(void **state)

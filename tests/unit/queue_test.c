@@ -667,12 +667,53 @@ static void hostile_fuzz(void **state)
 	CHECK("mix", shown > 1000 && broken > 1000 && bad > shown + 1000);
 }
 
+/* Common flags: INDIRECT where it was accepted, no other ever. */
+static void common_flags(void **state)
+{
+	static const struct plex86_dev plain;
+	static const struct {
+		u16 flags;
+		bool accepted;
+		int status;		/* -1: the request is shown */
+		u16 shown;
+	} table[] = {
+		{ 0, true, -1, 0 },
+		{ 0x8100, true, -1, 0x8100 },
+		{ PLEX86_SUB_INDIRECT | 0x200, true, -1, 0x200 },
+		{ PLEX86_SUB_INDIRECT, false, PLEX86_S_BADREQ, 0 },
+		{ 0x2, true, PLEX86_S_UNSUPPORTED, 0 },
+		{ 0x80 | PLEX86_SUB_INDIRECT, true, PLEX86_S_UNSUPPORTED, 0 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("row %zu", i);
+		struct plex86_sub sub = {
+			.id = (u32)i, .flags = table[i].flags,
+			.seg = { { 0x1000, 64, 0 } },
+		};
+
+		memset(ram, 0, RAM);
+		queue_init(&q, &qs, table[i].accepted ? &dev : &plain, ram, RAM,
+			   16);
+		queue_attach(&q);
+		submit(&sub);
+		CHECK_EQ(r, queue_next(&q, req), table[i].status < 0);
+		CHECK_EQ(r, ring->comp_prod, table[i].status >= 0);
+		if (table[i].status < 0)
+			CHECK_EQ(r, req->flags, table[i].shown);
+		else
+			CHECK_EQ(r, last_comp()->status, table[i].status);
+	}
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(not_attached_until_set), TEST(attach_checks_state),
+		TEST(common_flags), TEST(not_attached_until_set), TEST(attach_checks_state),
 		TEST(good_requests), TEST(request_is_a_copy), TEST(segments),
 		TEST(bad_between_good), TEST(indirect_lists),
 		TEST(indirect_segments), TEST(index_wrap), TEST(hostile_prod),

@@ -15,11 +15,11 @@
 #define pr_fmt(fmt) "plex86: " fmt
 
 #include <linux/cache.h>
+#include <linux/cpufeature.h>
+#include <linux/pgtable.h>
 #include <linux/printk.h>
-#include <asm/cpufeature.h>
-#include <asm/pgtable.h>
+#include <linux/processor.h>
 #include <asm/plex86_call.h>
-#include <asm/processor.h>
 #include <asm/setup.h>
 #include <asm/x86_init.h>
 

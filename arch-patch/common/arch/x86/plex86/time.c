@@ -10,12 +10,12 @@
  */
 #include <linux/clockchips.h>
 #include <linux/clocksource.h>
+#include <linux/cpufeature.h>
 #include <linux/errno.h>
 #include <linux/interrupt.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/timekeeping.h>
-#include <asm/cpufeature.h>
 #include <asm/plex86_call.h>
 #include <asm/tsc.h>
 #include <asm/x86_init.h>
