@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INPUT_BYTES	65536u		/* a power of two */
@@ -428,11 +429,28 @@ bool console_drain(struct console *con)
 	return con->blocked;
 }
 
+/*
+ * Closing a pseudo-terminal throws away what its reader has not yet taken: give
+ * one that is there the time to.
+ */
+static void await_reader(int slave)
+{
+	struct timespec step = { .tv_nsec = 10000000 };
+	int i, unread;
+
+	for (i = 0; i < 100; i++) {
+		if (ioctl(slave, FIONREAD, &unread) || !unread)
+			break;
+		nanosleep(&step, NULL);
+	}
+}
+
 /* console_close() - let go of everything */
 void console_close(struct console *con)
 {
 	terminal_restore();
 	if (con->slave >= 0) {
+		await_reader(con->slave);
 		close(con->slave);
 		close(con->in);
 	} else if (con->out != STDOUT_FILENO) {
