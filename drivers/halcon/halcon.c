@@ -19,12 +19,14 @@
  */
 #define pr_fmt(fmt) "halcon: " fmt
 
+#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
+#include <linux/panic.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -204,24 +206,32 @@ static PLEX86_HVC_RESULT halcon_put_chars(u32 vtermno,
 
 /*
  * A message is complete, or waits for room.  A tty's output does not wait here
- * (@wait): hvc's thread comes back for it when the device made progress.
+ * (@wait): hvc's thread comes back for it when the device made progress.  In a
+ * panic nobody comes back, so there the message waits until all of it is
+ * submitted.
  */
 static int halcon_flush(u32 vtermno, bool wait)
 {
 	struct halcon *con = halcon_of(vtermno);
 	unsigned long flags;
+	bool last;
 
 	if (!con || wait)
 		return 0;
 	spin_lock_irqsave(&con->lock, flags);
-	halcon_tx_work(con, true);
-	if (!halcon_tx_room(con) && con->stalled_us < STALL_US) {
+	do {
+		halcon_tx_work(con, true);
+		last = con->tx_sent != con->tx_put &&
+		       atomic_read(&panic_cpu) != PANIC_CPU_INVALID;
+		if ((halcon_tx_room(con) && !last) ||
+		    con->stalled_us >= STALL_US)
+			break;
 		/* It was notified; once more is for a device that missed it. */
 		if (!(con->stalled_us % (STALL_US / 10)))
 			plex86_ring_notify(&con->tx);
 		con->stalled_us += STALL_STEP_US;
 		udelay(STALL_STEP_US);
-	}
+	} while (last);
 	spin_unlock_irqrestore(&con->lock, flags);
 	return 0;
 }
