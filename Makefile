@@ -9,7 +9,7 @@ APPEND ?=
 JOBS ?= $(shell nproc)
 V ?= 0
 T ?=
-export LINE KERNEL_SRC JOBS V BUSYBOX
+export LINE KERNEL_SRC JOBS V BUSYBOX APPEND
 
 B := build
 KNOWN := 6.12 6.1
@@ -34,7 +34,7 @@ all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux) $(B)/initramfs.cpio.gz
 .PHONY: run
 run: $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
-		--initrd $(B)/initramfs.cpio.gz --mem $(MEM) $(if $(APPEND),--append '$(APPEND)')
+		--initrd $(B)/initramfs.cpio.gz --mem '$(MEM)' --append "$$APPEND"
 
 .PHONY: test
 test: deps-test all $(B)/conform

@@ -451,10 +451,11 @@ static void halcon_remove(struct plex86_device *pdev)
 {
 	struct halcon *con = plex86_get_drvdata(pdev);
 
+	/* No interrupt uses con->hvc from here on. */
+	plex86_device_reset(pdev);
 	/* Hangs up its tty, and nobody calls halcon_ops for it after that. */
 	hvc_remove(con->hvc);
 	halcons[pdev->index] = NULL;
-	plex86_device_reset(pdev);
 	halcon_free(con);
 }
 

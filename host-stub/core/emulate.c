@@ -230,7 +230,7 @@ static void mov_special(struct vm *vm, struct insn *in)
 			n += 2;
 		/* Watchpoints do not fire (docs/limits.md); fixed bits do. */
 		if (to && n == 6)
-			cpu->dr[n] = (*reg & 0xe00f) | 0xffff0ff0;
+			cpu->dr[n] = (*reg & 0xe00f) | DR6_FIXED;
 		else if (to && n == 7)
 			cpu->dr[n] = (*reg & ~0xd000u) | 0x400;
 		else if (to)

@@ -113,6 +113,11 @@ const char *image_check(const u8 *file, u64 size, struct image *image)
 		return "not a plex86 guest (no plex86 note): build it with CONFIG_PLEX86_GUEST=y, from a tree with the plex86 patch";
 	if (image->note.abi_major != PLEX86_ABI_MAJOR)
 		return "made for another version of the plex86 ABI; rebuild it with this version's patch";
+	if (image->note.page_offset & ~LARGE_MASK ||
+	    image->note.page_offset >= PLEX86_TOP)
+		return "damaged: its memory split is no multiple of 4 MiB";
+	if (image->note.ram_max_mib > IMAGE_RAM_MAX_MIB)
+		return "damaged: it claims to use more memory than 32 bits address";
 	if (image->first < IMAGE_LOWEST)
 		return "its load address is below 1 MiB; set CONFIG_PHYSICAL_START";
 	return NULL;
@@ -293,7 +298,7 @@ void image_boot_params(struct vm *vm, const struct image *image,
 	cpu->reg[ESI] = BOOT_PARAMS_GPA;
 	cpu->eflags = 2;
 	cpu->cr0 = CR0_PE | CR0_ET;
-	cpu->dr[6] = 0xffff0ff0;
+	cpu->dr[6] = DR6_FIXED;
 	cpu->dr[7] = 0x400;
 	cpu->xcr0 = 1;
 	cpu->ss = 0x2b;

@@ -13,6 +13,7 @@
 #define SETUP_DATA_GPA		0x30000u
 #define IMAGE_CMDLINE_MAX	2048u		/* COMMAND_LINE_SIZE */
 #define IMAGE_INT_IRET		0xf0u		/* INT of IRET's shared-page form */
+#define IMAGE_RAM_MAX_MIB	4092u		/* below the top 4 MiB */
 #define IMAGE_SEED_BYTES	32u
 
 /* What a kernel file says of itself. */

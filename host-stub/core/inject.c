@@ -20,7 +20,6 @@
 #define GATE_TYPE	0x1f00u
 #define GATE_INTERRUPT	0x0e00u
 #define GATE_TRAP	0x0f00u
-#define GATE_TASK	0x0500u
 
 static const u8 has_error_code[32] = {
 	[VEC_DF] = 1, [VEC_TS] = 1, [VEC_NP] = 1, [VEC_SS] = 1,
@@ -144,7 +143,9 @@ void core_soft_interrupt(struct vm *vm, u32 vector, u32 length)
 	u32 eip = vm->cpu.eip;
 	int ret;
 
-	core_advance(vm, length);
+	/* The gate takes TF away before it could trap. */
+	vm->cpu.eip += length;
+	vm->cpu.eflags &= ~FL_RF;
 	ret = deliver(vm, vector, 0, false, true);
 	if (!ret)
 		return;
@@ -221,9 +222,15 @@ static bool at_hlt(struct vm *vm)
 void core_interrupts(struct vm *vm)
 {
 	struct plex86_info *info = vm->info;
-	u32 ready = __atomic_load_n(&info->irq_pending, __ATOMIC_ACQUIRE) &
+	u32 ready, irq;
+
+	if (vm->stepped) {
+		vm->stepped = false;
+		vm->cpu.dr[6] = DR6_FIXED | DR6_BS;
+		core_inject(vm, VEC_DB, 0);
+	}
+	ready = __atomic_load_n(&info->irq_pending, __ATOMIC_ACQUIRE) &
 		    info->irq_enabled;
-	u32 irq;
 
 	if (ready && (vm->cpu.cpl == 3 || host_vif(vm))) {
 		irq = (u32)__builtin_ctz(ready);

@@ -28,13 +28,10 @@ typedef int64_t s64;
 #define FL_TF		0x00000100u
 #define FL_IF		0x00000200u
 #define FL_DF		0x00000400u
-#define FL_IOPL		0x00003000u
 #define FL_NT		0x00004000u
 #define FL_RF		0x00010000u
 #define FL_VM		0x00020000u
 #define FL_AC		0x00040000u
-#define FL_VIF		0x00080000u
-#define FL_VIP		0x00100000u
 #define FL_ID		0x00200000u
 #define FL_ZF		0x00000040u
 
@@ -48,6 +45,10 @@ typedef int64_t s64;
 #define CR4_PSE		0x00000010u
 #define CR4_PGE		0x00000080u
 #define CR4_OSXSAVE	0x00040000u
+
+/* DR6, SDM vol. 3, 17.2.3. */
+#define DR6_FIXED	0xffff0ff0u
+#define DR6_BS		0x00004000u
 
 /* Page-table entries without PAE, SDM vol. 3, 4.3. */
 #define PTE_P		0x001u

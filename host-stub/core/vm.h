@@ -68,12 +68,12 @@ struct cpuid_table {
 };
 
 /* How the guest ended. */
-enum end_how { END_NOT, END_POWEROFF, END_REBOOT, END_CRASH };
+enum end_how { END_NOT, END_POWEROFF, END_REBOOT, END_CRASH, END_HOST };
 
 struct end {
 	u32 how;		/* enum end_how */
 	u32 status;		/* the guest's exit status, for END_POWEROFF */
-	char reason[128];	/* for END_CRASH */
+	char reason[128];	/* for END_CRASH and END_HOST */
 };
 
 struct vm {
@@ -81,6 +81,7 @@ struct vm {
 	u8 *ram;		/* guest-physical 0, mapped for the host */
 	u32 ram_bytes;
 	u32 page_offset;	/* from the guest's note */
+	bool stepped;		/* an instruction with TF set was emulated */
 	u32 fault_linear;	/* where core_read() or core_write() failed last */
 	struct plex86_info *info;
 	struct plex86_dev *devices[PLEX86_MAX_DEVICES];
@@ -117,11 +118,15 @@ int core_read(struct vm *vm, u32 linear, void *to, u32 bytes, u32 access,
 int core_write(struct vm *vm, u32 linear, const void *from, u32 bytes,
 	       u32 access, u32 *fault);
 
-/* An instruction of @length was emulated: it is through, and so is its RF. */
+/*
+ * An instruction of @length was emulated: it is through, and so is its RF.  A
+ * single-step trap comes behind it, as behind any other (SDM vol. 3, 17.3.1.4).
+ */
 static inline void core_advance(struct vm *vm, u32 length)
 {
 	vm->cpu.eip += length;
 	vm->cpu.eflags &= ~FL_RF;
+	vm->stepped = vm->cpu.eflags & FL_TF;
 }
 
 /* inject.c */

@@ -19,7 +19,7 @@
 #define INPUT_BYTES	65536u		/* a power of two */
 #define QUEUE_ENTRIES	256u
 #define SEGS		16u
-/* A pipe or terminal that polls writable takes this much without blocking. */
+/* A pipe that polls writable takes this much without blocking. */
 #define WRITE_BYTES	4096u
 #define ESCAPE		0x01		/* Ctrl-A */
 
@@ -105,11 +105,14 @@ struct console *console_open(const struct options *options)
 		if (!open_pty(con))
 			return con;
 	} else {
+		/* Without waiting for a reader, should it be a FIFO. */
 		con->out = open(options->console, O_WRONLY | O_CREAT | O_TRUNC |
-				O_CLOEXEC, 0666);
-		if (con->out >= 0)
+				O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+		if (con->out >= 0 && !fcntl(con->out, F_SETFL, 0))
 			return con;
-		complain("--console: %s: %s", options->console, strerror(errno));
+		complain("--console: %s: %s", options->console,
+			 errno == ENXIO ? "nobody reads from it; start the reader first" :
+					  strerror(errno));
 	}
 	free(con);
 	return NULL;
@@ -124,10 +127,10 @@ static void init_queues(struct console *con)
 	const struct plex86_dev *dev =
 		(const void *)state->device_page[con->device];
 
-	queue_init(&con->rx, &queues[PLEX86_CON_RX], dev, state->vm.ram,
-		   state->vm.ram_bytes, SEGS);
-	queue_init(&con->tx, &queues[PLEX86_CON_TX], dev, state->vm.ram,
-		   state->vm.ram_bytes, SEGS);
+	queue_init(&con->rx, &queues[PLEX86_CON_RX], dev, (u8 *)RAM_BASE,
+		   con->ctx->options.mem_bytes, SEGS);
+	queue_init(&con->tx, &queues[PLEX86_CON_TX], dev, (u8 *)RAM_BASE,
+		   con->ctx->options.mem_bytes, SEGS);
 	con->out_busy = false;
 }
 
@@ -170,9 +173,9 @@ void console_resize(struct console *con)
 	struct plex86_con_config *config;
 	struct winsize size;
 
-	if (!con->ctx || con->in < 0 || ioctl(con->out, TIOCGWINSZ, &size))
+	if (!con->ctx || ioctl(con->out, TIOCGWINSZ, &size))
 		return;
-	dev = con->ctx->state->vm.devices[con->device];
+	dev = (void *)con->ctx->state->device_page[con->device];
 	config = (void *)((u8 *)dev + PLEX86_DEV_CONFIG);
 	if (config->rows == size.ws_row && config->cols == size.ws_col)
 		return;
@@ -204,6 +207,7 @@ static void key(struct console *con, u8 byte)
 	case 'x':
 	case 'X':
 		con->quit = true;
+		complain("quit");
 		break;
 	case 'b':
 	case 'B':

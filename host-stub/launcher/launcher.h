@@ -53,6 +53,7 @@ struct vm_context {
 	u64 kernel_bytes;
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
 	pid_t space;
+	struct end end;		/* how it ended, copied and checked */
 	struct console *console;
 	struct tsc_sample tsc_start;
 	u64 start_ns;		/* when this boot began, CLOCK_MONOTONIC */
@@ -85,6 +86,7 @@ bool tsc_invariant(void);
 /* terminal.c */
 int terminal_raw(int fd);
 void terminal_restore(void);
+bool terminal_is_raw(void);
 void terminal_continued(void);
 
 /* console.c */

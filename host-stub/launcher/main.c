@@ -11,17 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* One line to standard error, terminal restored first. */
+/* One line to standard error, which looks right on a raw terminal as well. */
 void complain(const char *format, ...)
 {
 	va_list args;
 
-	terminal_restore();
-	fputs("plex86: ", stderr);
+	fputs(terminal_is_raw() ? "\rplex86: " : "plex86: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fputs(terminal_is_raw() ? "\r\n" : "\n", stderr);
 }
 
 /* CLOCK_MONOTONIC in nanoseconds. */
@@ -60,7 +59,7 @@ static int verb_help(int argc, char **argv)
 	     "lists the others.\n"
 	     "\n"
 	     "Exit status: 0 the guest powered off, or was quit; 64-127 it powered off\n"
-	     "with a status of its own; 1 it could not be started; 3 it crashed;\n"
+	     "with a status of its own; 1 the host could not start it or go on; 3 it crashed;\n"
 	     "128+N ended by signal N.");
 	return 0;
 }
@@ -98,6 +97,9 @@ int main(int argc, char **argv)
 		complain("nothing to do; see 'plex86 help'");
 		return EXIT_CANNOT;
 	}
+	for (i = 2; i < (size_t)argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return verb_help(0, NULL);
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argc - 2, argv + 2);

@@ -123,6 +123,8 @@ bool queue_next(struct queue *q, struct request *req)
 	u32 prod;
 
 	for (;;) {
+		if (q->broken)
+			return false;
 		prod = __atomic_load_n(&q->ring->sub_prod, __ATOMIC_ACQUIRE);
 		if (prod == q->sub_cons) {
 			__atomic_store_n(&q->ring->sub_event, q->sub_cons,

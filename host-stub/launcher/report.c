@@ -66,29 +66,30 @@ static const char *symbol_at(const struct vm_context *ctx, u32 address,
 /* The byte at guest-linear @linear, or -1: a walk that changes nothing. */
 static int peek(const struct vm_context *ctx, u32 linear)
 {
-	const struct vm *vm = &ctx->state->vm;
-	u32 entry, gpa = linear;
+	const struct vcpu *cpu = &ctx->state->vm.cpu;
+	const u8 *ram = (const u8 *)RAM_BASE;
+	u32 entry, gpa = linear, bytes = (u32)ctx->options.mem_bytes;
 
-	if (vm->cpu.cr0 & CR0_PG) {
-		gpa = (vm->cpu.cr3 & PAGE_MASK) + (linear >> 22) * 4;
-		if (gpa > vm->ram_bytes - 4)
+	if (cpu->cr0 & CR0_PG) {
+		gpa = (cpu->cr3 & PAGE_MASK) + (linear >> 22) * 4;
+		if (gpa > bytes - 4)
 			return -1;
-		memcpy(&entry, vm->ram + gpa, 4);
+		memcpy(&entry, ram + gpa, 4);
 		if (!(entry & PTE_P))
 			return -1;
 		if (entry & PTE_PS) {
 			gpa = (entry & LARGE_MASK) | (linear & ~LARGE_MASK);
 		} else {
 			gpa = (entry & PAGE_MASK) + (linear >> 12 & 1023) * 4;
-			if (gpa > vm->ram_bytes - 4)
+			if (gpa > bytes - 4)
 				return -1;
-			memcpy(&entry, vm->ram + gpa, 4);
+			memcpy(&entry, ram + gpa, 4);
 			if (!(entry & PTE_P))
 				return -1;
 			gpa = (entry & PAGE_MASK) | (linear & ~PAGE_MASK);
 		}
 	}
-	return gpa < vm->ram_bytes ? vm->ram[gpa] : -1;
+	return gpa < bytes ? ram[gpa] : -1;
 }
 
 /* report_crash() - registers, code and symbol, on standard error */
@@ -98,7 +99,9 @@ void report_crash(struct vm_context *ctx)
 	const char *symbol;
 	u32 offset = 0, i;
 
-	complain("the guest crashed: %s", ctx->state->vm.end.reason);
+	terminal_restore();
+	complain("the guest crashed: %.*s", (int)sizeof(ctx->end.reason),
+		 ctx->end.reason);
 	symbol = symbol_at(ctx, cpu->eip, &offset);
 	fprintf(stderr, "  at %08x", cpu->eip);
 	if (symbol)
@@ -152,15 +155,16 @@ int report_stats(struct vm_context *ctx)
 	static const char *const ends[] = {
 		[END_NOT] = "stopped", [END_POWEROFF] = "poweroff",
 		[END_REBOOT] = "reboot", [END_CRASH] = "crash",
+		[END_HOST] = "host",
 	};
 	const struct vm *vm = &ctx->state->vm;
 	json_t *root = json_object(), *exits = json_object();
 	int ret;
 
 	json_object_set_new(root, "version", json_string(PLEX86_VERSION));
-	json_object_set_new(root, "end", json_string(ends[vm->end.how & 3]));
-	json_object_set_new(root, "status", json_integer(vm->end.status));
-	json_object_set_new(root, "mem_bytes", json_integer(vm->ram_bytes));
+	json_object_set_new(root, "end", json_string(ends[ctx->end.how]));
+	json_object_set_new(root, "status", json_integer(ctx->end.status));
+	json_object_set_new(root, "mem_bytes", json_integer((json_int_t)ctx->options.mem_bytes));
 	json_object_set_new(root, "run_ns",
 			    json_integer((json_int_t)(now_ns() - ctx->start_ns)));
 #define X(name) json_object_set_new(exits, #name, \

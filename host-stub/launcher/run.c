@@ -25,19 +25,18 @@
 #endif
 
 #define DEVICE_CONSOLE	0u
+#define SPACE_FDS	3	/* the first of a space's three descriptors */
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
 extern const u8 monitor_image[], monitor_image_end[];
-
-enum outcome { OUT_END, OUT_REBOOT };
 
 /* Raises IRQ @irq in the guest and sees that it notices. */
 static void raise_irq(struct vm_context *ctx, u32 irq)
 {
 	struct state *state = ctx->state;
+	struct plex86_info *info = (void *)state->info_page;
 
-	__atomic_or_fetch(&state->vm.info->irq_pending, 1u << irq,
-			  __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&info->irq_pending, 1u << irq, __ATOMIC_SEQ_CST);
 	if (!__atomic_exchange_n(&state->kicked, 1, __ATOMIC_SEQ_CST))
 		syscall(SYS_tgkill, ctx->space, ctx->space, SIG_KICK);
 }
@@ -45,8 +44,10 @@ static void raise_irq(struct vm_context *ctx, u32 irq)
 /* vm_device_interrupt() - tell the guest that @device has news */
 void vm_device_interrupt(struct vm_context *ctx, u32 device)
 {
-	__atomic_or_fetch(&ctx->state->vm.info->dev_pending[device / 32],
-			  1u << (device % 32), __ATOMIC_SEQ_CST);
+	struct plex86_info *info = (void *)ctx->state->info_page;
+
+	__atomic_or_fetch(&info->dev_pending[device / 32], 1u << (device % 32),
+			  __ATOMIC_SEQ_CST);
 	raise_irq(ctx, PLEX86_IRQ_BUS);
 }
 
@@ -228,7 +229,22 @@ static void free_vm(struct vm_context *ctx)
 	ctx->ram_fd = -1;
 }
 
-/* In the child: become the space.  Nothing of libc is used after this. */
+/* In the child: say that the host is to blame, and go. */
+static void __attribute__((noreturn)) cannot_enter(struct state *state,
+						   const char *what)
+{
+	snprintf(state->vm.end.reason, sizeof(state->vm.end.reason), "%s: %s",
+		 what, strerror(errno));
+	state->vm.end.how = END_HOST;
+	_exit(EXIT_CANNOT);
+}
+
+/*
+ * In the child: become the space.  Nothing of libc is used after this.
+ *
+ * Its descriptors become 3, 4 and 5, by way of copies above these, and all
+ * others are closed.
+ */
 static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 						  pid_t launcher)
 {
@@ -240,18 +256,23 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != launcher)
-		_exit(EXIT_CANNOT);
+		_exit(EXIT_CANNOT);	/* and nobody is there to be told */
 	prctl(PR_SET_NAME, "plex86-space");
 	setsid();
 	state->space_pid = (u32)getpid();
+	for (fd = 0; fd < 3; fd++) {
+		keep[fd] = fcntl(keep[fd], F_DUPFD, SPACE_FDS + 3);
+		if (keep[fd] < 0)
+			cannot_enter(state, "cannot pass on a descriptor");
+	}
 	for (fd = 0; fd < 3; fd++)
-		if (dup2(keep[fd], 1000 + fd) < 0)
-			_exit(EXIT_CANNOT);
-	close_range(0, 999, 0);
-	close_range(1003, ~0u, 0);
-	state->state_fd = 1000;
-	state->ram_fd = 1001;
-	state->doorbell_fd = 1002;
+		if (dup2(keep[fd], SPACE_FDS + fd) < 0)
+			cannot_enter(state, "cannot pass on a descriptor");
+	close_range(0, SPACE_FDS - 1, 0);
+	close_range(SPACE_FDS + 3, ~0u, 0);
+	state->state_fd = SPACE_FDS;
+	state->ram_fd = SPACE_FDS + 1;
+	state->doorbell_fd = SPACE_FDS + 2;
 	/* The kernel must not touch this thread's memory once it is gone. */
 	__asm__("mov %%fs:0, %0" : "=r"(thread));
 	if (__rseq_size)
@@ -326,6 +347,27 @@ static void stop_space(struct vm_context *ctx)
 }
 
 /*
+ * How it ended, from what the space left; @status is waitpid()'s.  The space
+ * ran the guest, so what it left is checked like the guest's own.
+ */
+static void take_end(struct vm_context *ctx, int status)
+{
+	struct end *end = &ctx->end;
+
+	*end = ctx->state->vm.end;
+	end->reason[sizeof(end->reason) - 1] = 0;
+	if (end->how == END_POWEROFF && end->status &&
+	    (end->status < 64 || end->status > 127))
+		end->how = END_NOT;
+	if (end->how != END_NOT && end->how <= END_HOST)
+		return;
+	end->how = END_CRASH;
+	snprintf(end->reason, sizeof(end->reason), "its monitor died (%s %d)",
+		 WIFSIGNALED(status) ? "signal" : "status",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/*
  * Serves the devices until the guest has ended.  Returns -1 when it has, or
  * the exit status if the user ended it.
  */
@@ -361,15 +403,7 @@ static int serve(struct vm_context *ctx)
 			return EXIT_POWEROFF;
 		if (child && waitpid(ctx->space, &status, WNOHANG) == ctx->space) {
 			ctx->space = 0;
-			if (ctx->state->vm.end.how == END_NOT) {
-				ctx->state->vm.end.how = END_CRASH;
-				snprintf(ctx->state->vm.end.reason,
-					 sizeof(ctx->state->vm.end.reason),
-					 "its monitor died (%s %d)",
-					 WIFSIGNALED(status) ? "signal" : "status",
-					 WIFSIGNALED(status) ? WTERMSIG(status) :
-							       WEXITSTATUS(status));
-			}
+			take_end(ctx, status);
 			ended = true;
 		}
 		/* What it left in the queue is still to be written. */
@@ -382,10 +416,11 @@ static int serve(struct vm_context *ctx)
 static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 		bool *again)
 {
-	struct end *end;
+	struct end *end = &ctx->end;
 	int status = EXIT_CANNOT;
 
 	ctx->start_ns = now_ns();
+	memset(end, 0, sizeof(*end));
 	*again = false;
 	if (make_vm(ctx) || load_guest(ctx, initrd, initrd_bytes))
 		goto out;
@@ -394,7 +429,6 @@ static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 		goto out;
 	status = serve(ctx);
 	stop_space(ctx);
-	end = &ctx->state->vm.end;
 	if (status < 0) {
 		switch (end->how) {
 		case END_REBOOT:
@@ -404,6 +438,10 @@ static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 		case END_CRASH:
 			report_crash(ctx);
 			status = EXIT_CRASHED;
+			break;
+		case END_HOST:
+			complain("host: %s", end->reason);
+			status = EXIT_CANNOT;
 			break;
 		default:
 			status = (int)end->status;
@@ -422,13 +460,22 @@ static int open_signals(struct vm_context *ctx)
 	static const int signals[] = {
 		SIGCHLD, SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCONT,
 	};
-	sigset_t set;
+	struct sigaction inherited;
+	sigset_t set, blocked;
 	size_t i;
 
+	/* What we were told to ignore, as by nohup, is ignored. */
 	sigemptyset(&set);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+		if (!sigaction(signals[i], NULL, &inherited) &&
+		    inherited.sa_handler != SIG_IGN)
+			sigaddset(&set, signals[i]);
+	signal(SIGCHLD, SIG_DFL);
+	sigaddset(&set, SIGCHLD);
+	/* The space is born with its kicks blocked, until it can take one. */
+	blocked = set;
+	sigaddset(&blocked, SIG_KICK);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	ctx->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	ctx->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -483,12 +530,13 @@ int verb_run(int argc, char **argv)
 		if (!initrd)
 			goto out;
 	}
-	if (host_check(&ctx.options) || report_check(&ctx.options) ||
-	    open_signals(&ctx) || map_monitor())
+	if (host_check(&ctx.options) || open_signals(&ctx) || map_monitor())
 		goto out;
 	ctx.console = console_open(&ctx.options);
 	if (!ctx.console)
 		goto out;
+	if (report_check(&ctx.options))
+		again = false;
 	while (again)
 		status = boot(&ctx, initrd, initrd_bytes, &again);
 	console_close(ctx.console);

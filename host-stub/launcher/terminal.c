@@ -25,6 +25,12 @@ void terminal_restore(void)
 	tcsetattr(terminal.fd, TCSADRAIN, &terminal.saved);
 }
 
+/* terminal_is_raw() - is a line ended by CR and LF just now? */
+bool terminal_is_raw(void)
+{
+	return terminal.changed;
+}
+
 static void fatal(int signal_number)
 {
 	terminal_restore();

@@ -111,7 +111,7 @@ void host_timer(struct vm *vm, u64 ns)
 }
 
 /* The host's timer went off. */
-void clock_signal(struct state *state)
+static void timer_signal(struct state *state)
 {
 	state->vm.stats.timer_signals++;
 	state->timer_armed = 0;
@@ -121,6 +121,22 @@ void clock_signal(struct state *state)
 		raise_timer(state);
 	else
 		arm(state, state->timer_deadline);
+}
+
+/*
+ * clock_kick() - SIG_KICK came, from the timer or from the launcher
+ *
+ * While the timer's is pending the kernel drops the launcher's (never the other
+ * way round: the timer has its own place in the queue), so either means that
+ * the launcher must send another for what comes next.
+ */
+void clock_kick(struct state *state, const siginfo_t *si)
+{
+	if (si->si_code == SI_TIMER)
+		timer_signal(state);
+	else
+		state->vm.stats.kicks++;
+	__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -139,11 +155,6 @@ void host_halt(struct vm *vm)
 		if (sys4(__NR_rt_sigtimedwait, (long)&set, (long)&si, 0,
 			 sizeof(set)) != SIG_KICK)
 			continue;
-		if (si.si_code == SI_TIMER) {
-			clock_signal(state);
-		} else {
-			vm->stats.kicks++;
-			__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
-		}
+		clock_kick(state, &si);
 	}
 }

@@ -46,7 +46,9 @@ static void leave(struct state *state)
 /* Ends the guest for a reason that is the host's. */
 void monitor_die(struct state *state, const char *reason)
 {
+	state->vm.end.how = END_NOT;
 	core_crash(&state->vm, reason);
+	state->vm.end.how = END_HOST;
 	leave(state);
 }
 
@@ -176,20 +178,10 @@ static void debug_trap(struct vm *vm, u64 trapno, siginfo_t *si)
 		core_inject(vm, VEC_BP, 0);
 		return;
 	}
-	vm->cpu.dr[6] = 0xffff0ff0;
+	vm->cpu.dr[6] = DR6_FIXED;
 	if (si->si_code == TRAP_TRACE)
-		vm->cpu.dr[6] |= 0x4000;	/* BS */
+		vm->cpu.dr[6] |= DR6_BS;
 	core_inject(vm, VEC_DB, 0);
-}
-
-static void kick(struct state *state, siginfo_t *si)
-{
-	if (si->si_code == SI_TIMER) {
-		clock_signal(state);
-	} else {
-		state->vm.stats.kicks++;
-		__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
-	}
 }
 
 static void trap(struct state *state, int signal, siginfo_t *si,
@@ -198,7 +190,7 @@ static void trap(struct state *state, int signal, siginfo_t *si,
 	struct vm *vm = &state->vm;
 
 	if (signal == SIG_KICK) {
-		kick(state, si);
+		clock_kick(state, si);
 		return;
 	}
 	if ((sc->cs & 0xffff) != HOST_USER32_CS) {
@@ -328,6 +320,7 @@ void monitor_start(struct state *state)
 		.size = sizeof(state->alt_stack),
 	};
 	u64 ram_end = RAM_BASE + state->vm.ram_bytes, mask = 0;
+	u64 kick = 1ull << (SIG_KICK - 1);
 	u32 i;
 
 	sys3(__NR_munmap, 0, (long)MONITOR_BASE, 0);
@@ -340,7 +333,8 @@ void monitor_start(struct state *state)
 		monitor_die(state, "sigaltstack failed");
 	for (i = 0; i < sizeof(signals); i++)
 		handle(state, signals[i], mask);
-	mask = ~mask;
+	/* A kick must not enter the guest before all of this is done. */
+	mask = ~mask | kick;
 	sys4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
 	clock_start(state);
 	if (state->fault_cpuid)
@@ -359,6 +353,7 @@ void monitor_start(struct state *state)
 	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%fs; mov %1, %%gs"
 			 : : "r"(HOST_USER_DS), "r"(0));
 	/* The first kick's handler returns into the guest. */
-	for (;;)
-		sys3(__NR_tgkill, state->space_pid, state->space_pid, SIG_KICK);
+	sys3(__NR_tgkill, state->space_pid, state->space_pid, SIG_KICK);
+	sys4(__NR_rt_sigprocmask, SIG_UNBLOCK, (long)&kick, 0, sizeof(kick));
+	monitor_die(state, "the first kick did not come");
 }

@@ -58,7 +58,7 @@ static void load_selector(u32 segment, u32 selector)
 	}
 }
 
-/* Writes descriptor @d into the host's slot @n. */
+/* Writes descriptor @d into the host's slot @n; an empty one is always taken. */
 static void install(struct state *state, u32 n, u64 d)
 {
 	static const u8 segments[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
@@ -79,16 +79,22 @@ static void install(struct state *state, u32 n, u64 d)
 		low->limit = 0;
 		low->flags = UD_READ_EXEC_ONLY | UD_SEG_NOT_PRESENT;
 	}
+	state->tls[n] = d;
+	state->tls_live &= ~(1u << n);
+	state->vm.stats.tls_syncs++;
 	/*
 	 * The guest's kernel checks what its users set by the same rules as the
 	 * host's, so a refusal means the guest kernel made it up: it has no
 	 * such segment then.
 	 */
-	sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE);
-	state->tls[n] = d;
-	state->vm.stats.tls_syncs++;
+	if (sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE)) {
+		install(state, n, 0);
+		state->tls[n] = d;
+		return;
+	}
 	if (!(d & DESC_PRESENT))
 		return;
+	state->tls_live |= 1u << n;
 	/*
 	 * The guest kernel may have loaded the selector before the host knew
 	 * of the new descriptor, and holds the old one then.
@@ -126,7 +132,7 @@ int host_load_segment(struct vm *vm, u32 segment, u32 selector)
 		if (slot >= TLS_SLOTS || (selector & 4))
 			return -1;
 		host_sync_tls(vm);
-		if (!(state_of(vm)->tls[slot] & DESC_PRESENT))
+		if (!(state_of(vm)->tls_live & (1u << slot)))
 			return -1;
 	}
 	load_selector(segment, selector);

@@ -5,6 +5,8 @@
 #ifndef MONITOR_SPACE_H
 #define MONITOR_SPACE_H
 
+#include <asm/siginfo.h>
+
 #include "state.h"
 
 /* struct vm is the first member of the one struct state. */
@@ -18,7 +20,7 @@ void shadow_map_host_pages(struct state *state);
 
 /* clock.c */
 void clock_start(struct state *state);
-void clock_signal(struct state *state);
+void clock_kick(struct state *state, const siginfo_t *si);
 
 /* segment.c is reached through the host_*() functions of core/vm.h only. */
 

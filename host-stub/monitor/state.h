@@ -62,7 +62,8 @@ struct state {
 	s32 timer_id;
 	u64 timer_deadline;	/* CLOCK_MONOTONIC ns; 0: none */
 	u64 timer_armed;	/* what the host's timer is set to; 0: nothing */
-	u64 tls[TLS_SLOTS];	/* as installed in the host's GDT */
+	u64 tls[TLS_SLOTS];	/* as the guest has them, and the host was told */
+	u32 tls_live;		/* bit n: the host's slot n can be loaded */
 
 	/* Between the two. */
 	u32 kicked;		/* a kick is on its way */

@@ -85,6 +85,15 @@ static void calls(void)
 	run_block(call_code, call_list, (struct regs){ .eax = 0 });
 }
 
+/* An instruction that a monitor may have to emulate traps like any other. */
+BLOCK(cpuid, TF_ON "nop; 1: cpuid; 2: nop; 3: xorl %eax, %eax; 4: cpuid; 5: cpuid; 6: pushf;"
+      "7: andl $~0x100, (%esp); 8: popf; 9:", "1b, 2b, 3b, 4b, 5b, 6b, 7b, 8b, 9b");
+
+static void over_cpuid(void)
+{
+	run_block(cpuid_code, cpuid_list, (struct regs){ .eax = 0 });
+}
+
 /* Each turn of a repeated string instruction is one step. */
 BLOCK(rep, TF_ON "nop; 1: rep stosb; 2: nop; 3: pushf; 4: andl $~0x100, (%esp); 5: popf; 6:",
       "1b, 1b, 1b, 1b, 2b, 3b, 4b, 5b, 6b");
@@ -278,6 +287,7 @@ static void unhandled(void)
 const struct test step_tests[] = {
 	{ "step-plain", plain, 0 },
 	{ "step-calls", calls, 0 },
+	{ "step-over-cpuid", over_cpuid, 0 },
 	{ "step-repeated", repeated, 0 },
 	{ "step-load-ss", load_ss, 0 },
 	{ "step-branches", branches, 0 },

@@ -148,10 +148,7 @@ static int plex86_bus_probe(struct device *dev)
 
 static void plex86_bus_remove(struct device *dev)
 {
-	struct plex86_device *pdev = to_plex86_device(dev);
-
-	to_plex86_driver(dev->driver)->remove(pdev);
-	plex86_device_reset(pdev);
+	to_plex86_driver(dev->driver)->remove(to_plex86_device(dev));
 }
 
 static void plex86_bus_shutdown(struct device *dev)
@@ -236,7 +233,6 @@ static void plex86_device_add(unsigned int index)
 	pdev->index = index;
 	pdev->page = plex86_page(index);
 	pdev->type = READ_ONCE(pdev->page->type);
-	pdev->queues = READ_ONCE(pdev->page->queues);
 	pdev->generation = READ_ONCE(pdev->page->generation);
 	pdev->dev.bus = &plex86_bus;
 	pdev->dev.release = plex86_device_release;
