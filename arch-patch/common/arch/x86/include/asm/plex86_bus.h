@@ -21,7 +21,6 @@
  * @index: number of its page, and its name in HAL calls
  * @type: PLEX86_DEV_*
  * @features: what was offered and the driver wants, bits 0..63
- * @queues: how many queues it has
  * @page: its page, which the host writes: READ_ONCE(), and believe nothing
  * @generation: of the configuration, as last reported to the driver
  * @ready: interrupt() and config_changed() may be called
@@ -31,7 +30,6 @@ struct plex86_device {
 	unsigned int index;
 	u32 type;
 	u64 features;
-	u32 queues;
 	const struct plex86_dev *page;
 	u32 generation;
 	bool ready;
