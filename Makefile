@@ -98,6 +98,8 @@ $(B)/plex86: FORCE | deps-host
 COPIED := $(shell sed 's/\#.*//; s/[[:space:]].*//' arch-patch/files 2> /dev/null)
 
 define line_rules
+# A refused KERNEL_SRC leaves both as they were.
+.PRECIOUS: $(B)/src-$(1).from $(B)/linux-$(1).asked
 $(B)/src-$(1).from $(B)/linux-$(1).asked &: FORCE | deps-host
 	@tools/deps kernel $(if $(KERNEL_SRC),,source-$(1))
 	@tools/kernel from $(1)

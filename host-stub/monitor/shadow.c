@@ -69,11 +69,11 @@ static u32 starts(const struct state *state, u32 page)
 /* Records @pages from @page on: @entry and its successors, or 0 for none. */
 static void record(struct state *state, u32 page, u32 pages, u32 entry)
 {
-	u32 *mappings = mappings_of(state, page), i;
+	u32 i;
 
 	/* The page behind may become a start, or cease to be one. */
 	for (i = page; i <= page + pages && i < SHADOW_PAGES; i++)
-		*mappings -= starts(state, i);
+		*mappings_of(state, i) -= starts(state, i);
 	for (i = page; i < page + pages; i++) {
 		state->shadow[i] = entry;
 		if (entry)
@@ -81,7 +81,7 @@ static void record(struct state *state, u32 page, u32 pages, u32 entry)
 		state->rows[i >> 15] |= 1u << ((i >> 10) & 31);
 	}
 	for (i = page; i <= page + pages && i < SHADOW_PAGES; i++)
-		*mappings += starts(state, i);
+		*mappings_of(state, i) += starts(state, i);
 }
 
 /* Forgets the records of the first @rows times 4 MiB. */
