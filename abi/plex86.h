@@ -20,7 +20,7 @@
 #define PLEX86_TOP		0xffc00000
 #define PLEX86_INFO		0xffc00000	/* struct plex86_info, guest RW */
 #define PLEX86_INFO_STI		0xffc01000	/* the same page, for STI only */
-#define PLEX86_GATES		0xffc02000	/* reserved for host code */
+#define PLEX86_GATES		0xffc02000	/* struct plex86_gates, all RX */
 #define PLEX86_DEVICES		0xffc10000	/* device pages, guest RO */
 #define PLEX86_MAX_DEVICES	64
 #define PLEX86_TOP_BYTES	0x00400000
@@ -40,12 +40,14 @@
 #define PLEX86_SITE_PUSHF	3
 #define PLEX86_SITE_POPF	4
 #define PLEX86_SITE_IRET	5
+#define PLEX86_SITE_CALL	6
 
 #define PLEX86_SITE_CLI_LEN	7
 #define PLEX86_SITE_STI_LEN	7
 #define PLEX86_SITE_PUSHF_LEN	28
 #define PLEX86_SITE_POPF_LEN	14
 #define PLEX86_SITE_IRET_LEN	6
+#define PLEX86_SITE_CALL_LEN	6
 
 /* The ELF note: owner "plex86", type PLEX86_NOTE, struct plex86_note. */
 #define PLEX86_NOTE_NAME	"plex86"
@@ -71,6 +73,17 @@
 #define PLEX86_CALL_DEV_ACCEPT	7	/* device, features low, high */
 #define PLEX86_CALL_QUEUE_SET	8	/* device, queue, gpa low, high, entries */
 #define PLEX86_CALL_NOTIFY	9	/* device, queue: the doorbell */
+#define PLEX86_CALL_CR3		10	/* value: stands for MOV to CR3 */
+#define PLEX86_CALL_FLUSH	11	/* from, to: drop what is in between */
+#define PLEX86_CALL_TLS		12	/* TLS descriptors in the GDT changed */
+
+/*
+ * CR3 while CR4.PCIDE is set: bits 0 to 10 name the address space that the
+ * tables belong to, below plex86_info.asids.  What the host holds of that space
+ * is kept where bit 11 is set, and dropped where it is not.
+ */
+#define PLEX86_CR3_ASID		0x7ff
+#define PLEX86_CR3_KEEP		(1 << 11)
 
 #define PLEX86_WRITE_MAX	4096	/* bytes in one PLEX86_CALL_WRITE */
 
@@ -171,6 +184,16 @@ struct plex86_info {
 	__u16 abi_minor;
 	__u32 host_flags;	/* PLEX86_HOST_* */
 	__u32 tsc_khz;
+	__u32 asids;		/* 0: CR4.PCIDE must stay clear */
+};
+
+/*
+ * What lies at PLEX86_GATES: addresses of host code, constant from entry on.
+ */
+struct plex86_gates {
+	__u32 system_call;	/* user mode: CALL, right before INT 0x80 */
+	__u32 call;		/* what the shared-page form of a CALL site calls */
+	__u32 iret;		/* what that of an IRET site jumps to */
 };
 
 /* A device page; its configuration follows at PLEX86_DEV_CONFIG. */
