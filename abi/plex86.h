@@ -193,7 +193,6 @@ struct plex86_info {
 struct plex86_gates {
 	__u32 system_call;	/* user mode: CALL, right before INT 0x80 */
 	__u32 call;		/* what the shared-page form of a CALL site calls */
-	__u32 iret;		/* what that of an IRET site jumps to */
 };
 
 /* A device page; its configuration follows at PLEX86_DEV_CONFIG. */

@@ -180,7 +180,31 @@ static u32 read_cr(struct vcpu *cpu, u32 cr)
 	}
 }
 
-static void write_cr(struct vm *vm, u32 cr, u32 value)
+/*
+ * core_load_cr3() - MOV to CR3
+ *
+ * Returns 0, or -1 where CR4.PCIDE is set and the host has no such address
+ * space.
+ */
+int core_load_cr3(struct vm *vm, u32 value)
+{
+	struct vcpu *cpu = &vm->cpu;
+
+	if (!(cpu->cr4 & CR4_PCIDE)) {
+		host_flush(vm, !(cpu->cr4 & CR4_PGE));
+	} else if (host_space(vm, value & PLEX86_CR3_ASID,
+			      value & PLEX86_CR3_KEEP)) {
+		return -1;
+	} else {
+		value &= ~(u32)PLEX86_CR3_KEEP;
+	}
+	vm->stats.cr3_loads++;
+	cpu->cr3 = value;
+	return 0;
+}
+
+/* Returns false where the CPU would raise #GP. */
+static bool write_cr(struct vm *vm, u32 cr, u32 value)
 {
 	struct vcpu *cpu = &vm->cpu;
 	u32 changed;
@@ -197,9 +221,8 @@ static void write_cr(struct vm *vm, u32 cr, u32 value)
 		vm->info->cr2 = value;
 		break;
 	case 3:
-		vm->stats.cr3_loads++;
-		cpu->cr3 = value;
-		host_flush(vm, !(cpu->cr4 & CR4_PGE));
+		if (core_load_cr3(vm, value))
+			return false;
 		break;
 	default:
 		changed = cpu->cr4 ^ value;
@@ -210,6 +233,7 @@ static void write_cr(struct vm *vm, u32 cr, u32 value)
 			host_trap_tsc(vm, value & CR4_TSD);
 		break;
 	}
+	return true;
 }
 
 /* MOV to and from CRn and DRn: 0F 20..23. */
@@ -241,10 +265,10 @@ static void mov_special(struct vm *vm, struct insn *in)
 		if (n == 1 || n > 4)
 			goto gp;
 		vm->stats.cr_access++;
-		if (to)
-			write_cr(vm, n, *reg);
-		else
+		if (!to)
 			*reg = read_cr(cpu, n);
+		else if (!write_cr(vm, n, *reg))
+			goto gp;
 	}
 	done(vm, in);
 	return;
@@ -374,7 +398,7 @@ static void group7(struct vm *vm, struct insn *in)
 		if (in->mod == 3)
 			goto gp;
 		vm->stats.invlpg++;
-		host_drop(vm, in->address);
+		host_drop(vm, in->address, (in->address & PAGE_MASK) + PAGE_SIZE);
 		done(vm, in);
 		return;
 	}
@@ -871,6 +895,79 @@ undefined:
 	core_inject(vm, VEC_UD, 0);
 }
 
+#define AROUND_PAGES	16u	/* that a fill may look at; a power of two */
+
+static u32 fill_flags(const struct translation *tr)
+{
+	return (tr->writable ? FILL_WRITABLE : 0) |
+	       (tr->global ? FILL_GLOBAL : 0) | (tr->user ? FILL_USER : 0);
+}
+
+/*
+ * Fills the small page at @linear and what lies around it: neighbours that
+ * continue it in guest-physical memory too, because one mapping does for all,
+ * and others that the guest has used before, as after a flush, because a fault
+ * costs more than a mapping that was made for nothing.
+ *
+ * Neighbours without their accessed bit are left out: it would have to be set,
+ * and they would look used.
+ */
+static int fill_small(struct vm *vm, u32 linear, const struct translation *tr)
+{
+	struct translation run = *tr, next;
+	u32 first = linear & ~(AROUND_PAGES * PAGE_SIZE - 1);
+	u32 end = first + AROUND_PAGES * PAGE_SIZE, at, start = 0, bytes = 0;
+	bool mine = false;
+	int ret = 0;
+
+	for (at = first; at < end; at += PAGE_SIZE) {
+		if (at == linear)
+			next = *tr;
+		else if (core_peek(vm, at, &next) || !next.accessed ||
+			 host_filled(vm, at, next.writable))
+			continue;
+		if (bytes && at == start + bytes &&
+		    next.page_gpa == run.page_gpa + bytes &&
+		    fill_flags(&next) == fill_flags(&run)) {
+			bytes += PAGE_SIZE;
+			mine |= at == linear;
+			continue;
+		}
+		if (bytes && host_fill(vm, start, run.page_gpa, bytes,
+				       fill_flags(&run)) && mine)
+			ret = -1;
+		run = next;
+		start = at;
+		bytes = PAGE_SIZE;
+		mine = at == linear;
+	}
+	if (bytes && host_fill(vm, start, run.page_gpa, bytes,
+			       fill_flags(&run)) && mine)
+		ret = -1;
+	return ret;
+}
+
+/* As many large pages as continue each other, from the one at @linear on. */
+static int fill_large(struct vm *vm, u32 linear, const struct translation *tr)
+{
+	u32 bytes = tr->page_bytes;
+
+	if (bytes > vm->ram_bytes - tr->page_gpa)
+		bytes = vm->ram_bytes - tr->page_gpa;
+	return host_fill(vm, linear & ~(tr->page_bytes - 1), tr->page_gpa,
+			 bytes, fill_flags(tr) | FILL_LARGE);
+}
+
+static int fill(struct vm *vm, u32 linear, const struct translation *tr)
+{
+	if (tr->page_bytes == LARGE_SIZE)
+		return fill_large(vm, linear, tr);
+	if (!(vm->cpu.cr0 & CR0_PG))
+		return host_fill(vm, linear & PAGE_MASK, tr->page_gpa,
+				 PAGE_SIZE, fill_flags(tr));
+	return fill_small(vm, linear & PAGE_MASK, tr);
+}
+
 /*
  * core_page_fault() - #PF at @linear
  * @error: the hardware's error code; only its W bit is believed, for the
@@ -883,7 +980,6 @@ void core_page_fault(struct vm *vm, u32 linear, u32 error)
 {
 	u32 access = (error & PFEC_W) | (vm->cpu.cpl == 3 ? PFEC_U : 0);
 	struct translation tr;
-	u32 bytes;
 
 	vm->stats.page_faults++;
 	if (core_translate(vm, linear, access, &tr)) {
@@ -894,10 +990,35 @@ void core_page_fault(struct vm *vm, u32 linear, u32 error)
 		core_crash(vm, "access to a physical address where there is no memory");
 		return;
 	}
-	bytes = tr.page_bytes;
-	if (bytes > vm->ram_bytes - tr.page_gpa)
-		bytes = vm->ram_bytes - tr.page_gpa;
-	if (host_fill(vm, linear & ~(tr.page_bytes - 1), tr.page_gpa, bytes,
-		      tr.writable, tr.global))
+	if (fill(vm, linear, &tr))
 		core_inject(vm, VEC_GP, 0);
+}
+
+/*
+ * core_refill() - user mode goes on behind a page fault that the guest handled
+ *
+ * Fills what it waited for, if it is there now, so that it does not trap again.
+ */
+void core_refill(struct vm *vm)
+{
+	struct translation tr;
+
+	if (!vm->refill)
+		return;
+	vm->refill = false;
+	if (core_peek(vm, vm->refill_linear, &tr) || !tr.user ||
+	    host_filled(vm, vm->refill_linear, tr.writable))
+		return;
+	if (!core_translate(vm, vm->refill_linear, PFEC_U, &tr))
+		fill(vm, vm->refill_linear, &tr);
+}
+
+/* core_touch() - fill @linear, if kernel mode may read there */
+void core_touch(struct vm *vm, u32 linear)
+{
+	struct translation tr;
+
+	if (!core_translate(vm, linear, 0, &tr) && tr.gpa < vm->ram_bytes &&
+	    !host_filled(vm, linear, false))
+		fill(vm, linear, &tr);
 }

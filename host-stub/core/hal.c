@@ -182,6 +182,18 @@ void core_hal_call(struct vm *vm)
 	case PLEX86_CALL_NOTIFY:
 		result = notify(vm, r[EBX], r[ECX]);
 		break;
+	case PLEX86_CALL_CR3:
+		result = core_load_cr3(vm, r[EBX]) ? -PLEX86_EINVAL : 0;
+		break;
+	case PLEX86_CALL_FLUSH:
+		vm->stats.flush_calls++;
+		host_drop(vm, r[EBX], r[ECX]);
+		result = 0;
+		break;
+	case PLEX86_CALL_TLS:
+		host_sync_tls(vm);
+		result = 0;
+		break;
 	default:
 		result = -PLEX86_ENOSYS;
 	}

@@ -154,18 +154,38 @@ static const u8 form_popf[PLEX86_SITE_POPF_LEN] = {
 	0x9d,						/* popf */
 };
 
+static const u8 form_call[PLEX86_SITE_CALL_LEN] = {
+	0xff, 0x15, 0x04, 0x20, 0xc0, 0xff,		/* call *gates.call */
+};
+
 /*
  * INT raises #GP where UD1 raises #UD.  A host that is a virtual machine itself
  * may have a hypervisor that takes every #UD for a look: 9.3 us on such a one,
  * against 1.3 us for #GP.
  */
-static const u8 form_iret[PLEX86_SITE_IRET_LEN] = {
+static const u8 form_iret_int[PLEX86_SITE_IRET_LEN] = {
 	0xcd, IMAGE_INT_IRET,				/* int */
 	0x0f, 0x1f, 0x40, 0x00,				/* nop, never reached */
 };
 
+/* The IRET site at @address: a JMP through its pointer, if there is one left. */
+static void write_iret(u8 *at, struct image *image, u32 address)
+{
+	u32 pointer = IMAGE_IRET_POINTERS + image->irets * 4;
+
+	if (image->irets == IMAGE_IRETS) {
+		memcpy(at, form_iret_int, sizeof(form_iret_int));
+		return;
+	}
+	image->iret[image->irets++] = address;
+	at[0] = 0xff;					/* jmp *pointer */
+	at[1] = 0x25;
+	memcpy(at + 2, &pointer, sizeof(pointer));
+}
+
 /* Writes the form of @site, if its kind is known and its length the kind's. */
-static bool write_form(u8 *at, const struct plex86_site *site)
+static bool write_form(u8 *at, const struct plex86_site *site,
+		       struct image *image)
 {
 	static const struct {
 		const u8 *form;
@@ -175,13 +195,17 @@ static bool write_form(u8 *at, const struct plex86_site *site)
 		[PLEX86_SITE_STI] = { form_sti, sizeof(form_sti) },
 		[PLEX86_SITE_PUSHF] = { form_pushf, sizeof(form_pushf) },
 		[PLEX86_SITE_POPF] = { form_popf, sizeof(form_popf) },
-		[PLEX86_SITE_IRET] = { form_iret, sizeof(form_iret) },
+		[PLEX86_SITE_IRET] = { form_iret_int, sizeof(form_iret_int) },
+		[PLEX86_SITE_CALL] = { form_call, sizeof(form_call) },
 	};
 
 	if (site->kind >= sizeof(kinds) / sizeof(kinds[0]) ||
 	    !kinds[site->kind].bytes || site->len != kinds[site->kind].bytes)
 		return false;
-	memcpy(at, kinds[site->kind].form, site->len);
+	if (site->kind == PLEX86_SITE_IRET)
+		write_iret(at, image, site->addr);
+	else
+		memcpy(at, kinds[site->kind].form, site->len);
 	return true;
 }
 
@@ -216,15 +240,17 @@ const char *image_load(struct vm *vm, const u8 *file, u64 size,
 
 /*
  * image_shared_form() - write the shared-page form over the recorded sites
+ * @image: takes note of the IRET sites
  *
  * Returns NULL or what is wrong with the site table.
  */
-const char *image_shared_form(struct vm *vm, const struct image *image)
+const char *image_shared_form(struct vm *vm, struct image *image)
 {
 	u32 offset = image->note.page_offset;
 	u32 at = image->note.sites - offset, end = image->note.sites_end - offset;
 	struct plex86_site site;
 
+	image->irets = 0;
 	if (at > end || at < image->first || end > image->end ||
 	    (end - at) % sizeof(site))
 		return "damaged: the site table lies outside the kernel";
@@ -235,7 +261,7 @@ const char *image_shared_form(struct vm *vm, const struct image *image)
 		gpa = site.addr - offset;
 		if (gpa < image->first || gpa > image->end ||
 		    site.len > image->end - gpa ||
-		    !write_form(vm->ram + gpa, &site))
+		    !write_form(vm->ram + gpa, &site, image))
 			return "damaged: a recorded site lies outside the kernel or is of no known kind";
 	}
 	return NULL;

@@ -5,8 +5,6 @@
 #ifndef CORE_IMAGE_H
 #define CORE_IMAGE_H
 
-#include "vm.h"
-
 #define IMAGE_LOWEST		0x100000u	/* no segment lies below */
 #define BOOT_PARAMS_GPA		0x10000u
 #define CMDLINE_GPA		0x20000u
@@ -16,19 +14,33 @@
 #define IMAGE_RAM_MAX_MIB	4092u		/* below the top 4 MiB */
 #define IMAGE_SEED_BYTES	32u
 
+/*
+ * So many IRET sites become a JMP through a pointer of their own, which lie
+ * behind struct plex86_gates; more would become an INT.
+ */
+#define IMAGE_IRETS		16
+#define IMAGE_IRET_POINTERS	(PLEX86_GATES + 8)
+
+#ifndef __ASSEMBLER__
+
+#include "vm.h"
+
 /* What a kernel file says of itself. */
 struct image {
 	struct plex86_note note;
 	u32 entry;		/* physical */
 	u32 first, end;		/* the guest-physical range it occupies */
+	u32 irets;		/* IRET sites that have a pointer */
+	u32 iret[IMAGE_IRETS];	/* their linear addresses */
 };
 
 const char *image_check(const u8 *file, u64 size, struct image *image);
 const char *image_load(struct vm *vm, const u8 *file, u64 size,
 		       const struct image *image);
-const char *image_shared_form(struct vm *vm, const struct image *image);
+const char *image_shared_form(struct vm *vm, struct image *image);
 void image_boot_params(struct vm *vm, const struct image *image,
 		       u32 initrd_gpa, u32 initrd_bytes, const char *cmdline,
 		       const u8 *seed);
 
+#endif /* __ASSEMBLER__ */
 #endif

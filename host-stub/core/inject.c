@@ -12,8 +12,6 @@
 #define KERNEL_CS	0x10u
 #define USER_CS		0x23u
 
-/* Flags that IRET and frames carry through; IF is virtual, IOPL always 0. */
-#define FL_CARRIED	0x00254dd5u	/* ID AC RF NT OF DF TF SF ZF AF PF CF */
 #define FL_FIXED	0x00000002u
 
 #define GATE_PRESENT	0x8000u
@@ -127,6 +125,10 @@ void core_inject(struct vm *vm, u32 vector, u32 error)
 void core_inject_page_fault(struct vm *vm, u32 linear, u32 error)
 {
 	vm->stats.injected_page_faults++;
+	if (vm->cpu.cpl == 3) {
+		vm->refill = true;
+		vm->refill_linear = linear;
+	}
 	vm->cpu.cr2 = linear;
 	vm->info->cr2 = linear;
 	if (deliver(vm, VEC_PF, error, true, false))
@@ -188,7 +190,7 @@ void core_iret(struct vm *vm)
 		cpu->ss = frame[4] & 0xffff;
 		cpu->cpl = 3;
 		host_set_vif(vm, true);
-		host_sync_tls(vm);
+		core_refill(vm);
 		vm->stats.iret_user++;
 	} else {
 		host_set_vif(vm, frame[2] & FL_IF);

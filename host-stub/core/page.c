@@ -41,6 +41,8 @@ int core_translate(struct vm *vm, u32 linear, u32 access,
 		tr->page_gpa = linear & ~(tr->page_bytes - 1);
 		tr->writable = true;
 		tr->global = false;
+		tr->user = false;
+		tr->accessed = true;
 		return 0;
 	}
 
@@ -81,7 +83,36 @@ int core_translate(struct vm *vm, u32 linear, u32 access,
 	tr->gpa = tr->page_gpa + offset;
 	tr->writable = ((rights & PTE_W) || write) && (*leaf & PTE_D);
 	tr->global = (*leaf & PTE_G) && (cpu->cr4 & CR4_PGE);
+	tr->user = rights & PTE_U;
+	tr->accessed = true;
 	return 0;
+}
+
+/*
+ * core_peek() - how is the 4 KiB page at @linear mapped?
+ *
+ * For pages beside one that was asked for: changes no accessed and no dirty bit.
+ * Returns 0, or -1 if it is not present, not small or not all RAM.
+ */
+int core_peek(struct vm *vm, u32 linear, struct translation *tr)
+{
+	struct vcpu *cpu = &vm->cpu;
+	u32 *pde, *pte, rights;
+
+	pde = entry_at(vm, (cpu->cr3 & PAGE_MASK) + (linear >> 22) * 4);
+	if (!pde || !(*pde & PTE_P) || (*pde & PTE_PS))
+		return -1;
+	pte = entry_at(vm, (*pde & PAGE_MASK) + ((linear >> 12) & 1023) * 4);
+	if (!pte || !(*pte & PTE_P))
+		return -1;
+	rights = *pde & *pte;
+	tr->page_gpa = *pte & PAGE_MASK;
+	tr->page_bytes = PAGE_SIZE;
+	tr->writable = (rights & PTE_W) && (*pte & PTE_D);
+	tr->global = (*pte & PTE_G) && (cpu->cr4 & CR4_PGE);
+	tr->user = rights & PTE_U;
+	tr->accessed = *pte & PTE_A;
+	return tr->page_gpa > vm->ram_bytes - PAGE_SIZE ? -1 : 0;
 }
 
 /* Reads or writes guest-linear memory page by page. */

@@ -35,6 +35,12 @@ typedef int64_t s64;
 #define FL_ID		0x00200000u
 #define FL_ZF		0x00000040u
 
+/*
+ * What IRET and interrupt frames carry: ID AC RF NT OF DF TF SF ZF AF PF CF; IF
+ * is virtual, and IOPL always 0.
+ */
+#define FL_CARRIED	0x00254dd5u
+
 /* Control registers, SDM vol. 3, 2.5. */
 #define CR0_PE		0x00000001u
 #define CR0_ET		0x00000010u
@@ -44,6 +50,7 @@ typedef int64_t s64;
 #define CR4_TSD		0x00000004u
 #define CR4_PSE		0x00000010u
 #define CR4_PGE		0x00000080u
+#define CR4_PCIDE	0x00020000u
 #define CR4_OSXSAVE	0x00040000u
 
 /* DR6, SDM vol. 3, 17.2.3. */

@@ -19,12 +19,12 @@
 #define STATS(X) \
 	X(exits) X(page_faults) X(shadow_fills) X(shadow_pages) \
 	X(shadow_flushes) X(shadow_flushes_global) X(shadow_drops) \
-	X(shadow_limit_flushes) \
+	X(shadow_limit_flushes) X(space_switches) \
 	X(injected_page_faults) X(injected_exceptions) X(injected_interrupts) \
-	X(system_calls) X(iret_user) X(iret_kernel) X(hal_calls) X(doorbells) \
+	X(system_calls) X(gate_calls) X(iret_user) X(iret_kernel) X(hal_calls) X(doorbells) \
 	X(kicks) X(timer_signals) X(timer_arms) X(halts) X(sti_pending) \
 	X(cr_access) X(cr3_loads) X(dr_access) X(invlpg) X(segment_loads) \
-	X(descriptor_tables) X(far_transfers) X(cpuid) X(msr) X(port_io) \
+	X(flush_calls) X(descriptor_tables) X(far_transfers) X(cpuid) X(msr) X(port_io) \
 	X(cli_sti_raw) X(next_emulated) X(tls_syncs) X(other_emulated)
 
 struct stats {
@@ -82,6 +82,8 @@ struct vm {
 	u32 ram_bytes;
 	u32 page_offset;	/* from the guest's note */
 	bool stepped;		/* an instruction with TF set was emulated */
+	bool refill;		/* user mode waits for the page at refill_linear */
+	u32 refill_linear;
 	u32 fault_linear;	/* where core_read() or core_write() failed last */
 	struct plex86_info *info;
 	struct plex86_dev *devices[PLEX86_MAX_DEVICES];
@@ -109,10 +111,13 @@ struct translation {
 	u32 page_bytes;		/* PAGE_SIZE or LARGE_SIZE */
 	bool writable;		/* a write needs no further walk */
 	bool global;
+	bool user;
+	bool accessed;
 };
 
 int core_translate(struct vm *vm, u32 linear, u32 access,
 		   struct translation *tr);
+int core_peek(struct vm *vm, u32 linear, struct translation *tr);
 int core_read(struct vm *vm, u32 linear, void *to, u32 bytes, u32 access,
 	      u32 *fault);
 int core_write(struct vm *vm, u32 linear, const void *from, u32 bytes,
@@ -141,6 +146,9 @@ void core_crash(struct vm *vm, const char *reason);
 void core_general_protection(struct vm *vm, u32 error);
 void core_undefined(struct vm *vm);
 void core_page_fault(struct vm *vm, u32 linear, u32 error);
+void core_refill(struct vm *vm);
+void core_touch(struct vm *vm, u32 linear);
+int core_load_cr3(struct vm *vm, u32 value);
 void core_emulate_cpuid(struct vm *vm, u32 length);
 bool core_stack_selector(struct vm *vm, u32 selector);
 
@@ -165,14 +173,26 @@ void host_set_vip(struct vm *vm, bool on);
 
 /*
  * Shadow paging.
- * host_fill() makes @bytes at @linear refer to @gpa; returns 0, or -1 where
- * the host cannot map there.  host_drop() forgets the page (or large page) at
- * @linear.  host_flush() forgets everything, or all that is not global.
+ * host_fill() makes @bytes at @linear refer to @gpa: some pages of one page
+ * table, or with FILL_LARGE one or more large ones; returns 0, or -1 where the
+ * host cannot map there.  host_filled(): is @linear, and as @writable?
+ * host_drop() forgets the pages (and large pages) from @from to below @to; those
+ * of the kernel half in every address space.
+ * host_flush() forgets everything of all address spaces, or what is not global
+ * of the present one.
+ * host_space() goes on in address space @asid, @keep: with what the host holds
+ * of it; returns 0, or -1 if it offers no such space.
  */
-int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
-	      bool global);
-void host_drop(struct vm *vm, u32 linear);
+#define FILL_WRITABLE	1u
+#define FILL_GLOBAL	2u
+#define FILL_USER	4u
+#define FILL_LARGE	8u
+
+int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags);
+bool host_filled(struct vm *vm, u32 linear, bool writable);
+void host_drop(struct vm *vm, u32 from, u32 to);
 void host_flush(struct vm *vm, bool global);
+int host_space(struct vm *vm, u32 asid, bool keep);
 
 /*
  * Segment registers DS, ES, FS, GS (SS is virtual in struct vcpu).

@@ -183,7 +183,7 @@ void console_resize(struct console *con)
 	config->rows = size.ws_row;
 	config->cols = size.ws_col;
 	__atomic_add_fetch(&dev->generation, 1, __ATOMIC_SEQ_CST);
-	if (con->ctx->space)
+	if (con->ctx->spaces[0])
 		vm_device_interrupt(con->ctx, con->device);
 }
 

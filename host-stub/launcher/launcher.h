@@ -52,7 +52,7 @@ struct vm_context {
 	u8 *kernel_file;
 	u64 kernel_bytes;
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
-	pid_t space;
+	pid_t spaces[SPACES];
 	struct end end;		/* how it ended, copied and checked */
 	struct console *console;
 	struct tsc_sample tsc_start;

@@ -28,17 +28,33 @@
 #define SPACE_FDS	3	/* the first of a space's three descriptors */
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
+#define WRPKRU_BYTES	3u
+
+/* XCR0 bits of what goes from space to space: x87, SSE, AVX and AVX-512. */
+#define XSAVE_CARRIED	0xe7u
+
 extern const u8 monitor_image[], monitor_image_end[];
+extern const u8 gates_image[], gates_image_end[];
+
+/* In place of WRPKRU where there are no protection keys. */
+static const u8 nop3[WRPKRU_BYTES] = { 0x0f, 0x1f, 0x00 };
 
 /* Raises IRQ @irq in the guest and sees that it notices. */
 static void raise_irq(struct vm_context *ctx, u32 irq)
 {
 	struct state *state = ctx->state;
 	struct plex86_info *info = (void *)state->info_page;
+	pid_t pid;
+	u32 i;
 
 	__atomic_or_fetch(&info->irq_pending, 1u << irq, __ATOMIC_SEQ_CST);
-	if (!__atomic_exchange_n(&state->kicked, 1, __ATOMIC_SEQ_CST))
-		syscall(SYS_tgkill, ctx->space, ctx->space, SIG_KICK);
+	if (__atomic_exchange_n(&state->kicked, 1, __ATOMIC_SEQ_CST))
+		return;
+	/* 0: no space runs yet; the first looks before it does. */
+	pid = (pid_t)__atomic_load_n(&state->active_pid, __ATOMIC_SEQ_CST);
+	for (i = 0; i < SPACES; i++)
+		if (pid && ctx->spaces[i] == pid)
+			syscall(SYS_tgkill, pid, pid, SIG_KICK);
 }
 
 /* vm_device_interrupt() - tell the guest that @device has news */
@@ -130,13 +146,34 @@ static int map_monitor(void)
 	void *at = mmap((void *)MONITOR_BASE, MONITOR_TEXT_MAX,
 			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 			MAP_FIXED_NOREPLACE, -1, 0);
+	u64 wrpkru[2];		/* where the list starts and ends */
 
 	if (at != (void *)MONITOR_BASE || bytes > MONITOR_TEXT_MAX) {
 		complain("cannot map the monitor: %s", strerror(errno));
 		return -1;
 	}
 	memcpy(at, monitor_image, bytes);
+	memcpy(wrpkru, (u8 *)at + MONITOR_WRPKRU, sizeof(wrpkru));
+	for (; wrpkru[0] < wrpkru[1]; wrpkru[0] += sizeof(u64))
+		memcpy(*(u8 **)wrpkru[0], nop3, sizeof(nop3));
 	return mprotect(at, MONITOR_TEXT_MAX, PROT_READ | PROT_EXEC);
+}
+
+/* The page of the gates, for the kernel that was loaded. */
+static void make_gates(struct vm_context *ctx)
+{
+	u8 *page = ctx->state->gates_page;
+	const struct gate_table *table = (const void *)(page + GATE_TABLE);
+	u32 i;
+
+	memcpy(page, gates_image, (size_t)(gates_image_end - gates_image));
+	/* "movl $site, %ss:GK_SITE": prefix, opcode, ModRM, address, site */
+	for (i = 0; i < ctx->image.irets; i++)
+		memcpy(page + table->iret_stubs - PLEX86_GATES + i * 16 + 7,
+		       &ctx->image.iret[i], sizeof(u32));
+	for (i = 0; i < sizeof(table->wrpkru) / sizeof(u32); i++)
+		memcpy(page + table->wrpkru[i] - PLEX86_GATES, nop3,
+		       sizeof(nop3));
 }
 
 /* Loads kernel and initrd; 0, or -1 after saying what is wrong. */
@@ -156,6 +193,7 @@ static int load_guest(struct vm_context *ctx, const u8 *initrd,
 		complain("kernel: %s: %s", o->kernel, error);
 		return -1;
 	}
+	make_gates(ctx);
 	if (initrd_bytes) {
 		if (initrd_bytes > vm->ram_bytes - ctx->image.end) {
 			complain("initrd: %s: %llu MiB do not fit beside the kernel in %u MiB of memory; give more with --mem",
@@ -197,11 +235,9 @@ static int make_vm(struct vm_context *ctx)
 		return -1;
 	state = (struct state *)STATE_BASE;
 	ctx->state = state;
-	state->state_fd = ctx->state_fd;
-	state->ram_fd = ctx->ram_fd;
-	state->doorbell_fd = ctx->doorbell_fd;
 	state->map_count_max = host_map_count();
 	state->fault_cpuid = host_can_fault_cpuid(o);
+	state->xsave_mask = host_xcr0() & XSAVE_CARRIED;
 
 	state->vm.ram = (u8 *)RAM_BASE;
 	state->vm.ram_bytes = (u32)o->mem_bytes;
@@ -209,6 +245,7 @@ static int make_vm(struct vm_context *ctx)
 	state->vm.queues = state->queues;
 	state->vm.info->abi_major = PLEX86_ABI_MAJOR;
 	state->vm.info->abi_minor = PLEX86_ABI_MINOR;
+	state->vm.info->asids = SPACES + 1;	/* 0 is none of the guest's */
 	state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
 	if (tsc_invariant())
 		state->vm.info->host_flags |= PLEX86_HOST_TSC;
@@ -240,18 +277,20 @@ static void __attribute__((noreturn)) cannot_enter(struct state *state,
 }
 
 /*
- * In the child: become the space.  Nothing of libc is used after this.
+ * In the child: become space @number.  Nothing of libc is used after this.
  *
  * Its descriptors become 3, 4 and 5, by way of copies above these, and all
  * others are closed.
  */
 static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
-						  pid_t launcher)
+						  u32 number, pid_t launcher)
 {
 	struct state *state = ctx->state;
-	monitor_entry_fn entry = (monitor_entry_fn)MONITOR_BASE;
+	monitor_entry_fn entry = (monitor_entry_fn)(MONITOR_BASE +
+						    MONITOR_ENTRY);
 	int keep[] = { ctx->state_fd, ctx->ram_fd, ctx->doorbell_fd };
 	u8 *thread;
+	void *at;
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -259,7 +298,11 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 		_exit(EXIT_CANNOT);	/* and nobody is there to be told */
 	prctl(PR_SET_NAME, "plex86-space");
 	setsid();
-	state->space_pid = (u32)getpid();
+	at = mmap((void *)SPACE_BASE, sizeof(struct space),
+		  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+		  MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+	if (at != (void *)SPACE_BASE)
+		cannot_enter(state, "cannot map the state of a space");
 	for (fd = 0; fd < 3; fd++) {
 		keep[fd] = fcntl(keep[fd], F_DUPFD, SPACE_FDS + 3);
 		if (keep[fd] < 0)
@@ -270,9 +313,6 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 			cannot_enter(state, "cannot pass on a descriptor");
 	close_range(0, SPACE_FDS - 1, 0);
 	close_range(SPACE_FDS + 3, ~0u, 0);
-	state->state_fd = SPACE_FDS;
-	state->ram_fd = SPACE_FDS + 1;
-	state->doorbell_fd = SPACE_FDS + 2;
 	/* The kernel must not touch this thread's memory once it is gone. */
 	__asm__("mov %%fs:0, %0" : "=r"(thread));
 	if (__rseq_size)
@@ -280,21 +320,28 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 			RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 	syscall(SYS_set_tid_address, NULL);
 	syscall(SYS_set_robust_list, NULL, 24ul);	/* struct robust_list_head */
-	entry(state, state->start_stack + sizeof(state->start_stack));
+	entry(state, number);
 	__builtin_unreachable();
 }
 
-static int start_space(struct vm_context *ctx)
+/* The first runs the guest; the others are there before it asks for them. */
+static int start_spaces(struct vm_context *ctx)
 {
 	pid_t self = getpid();
+	u32 i;
 
-	ctx->space = fork();
-	if (!ctx->space)
-		enter_space(ctx, self);
-	if (ctx->space < 0) {
-		complain("fork: %s", strerror(errno));
-		ctx->space = 0;
-		return -1;
+	ctx->state->state_fd = SPACE_FDS;
+	ctx->state->ram_fd = SPACE_FDS + 1;
+	ctx->state->doorbell_fd = SPACE_FDS + 2;
+	for (i = 0; i < SPACES; i++) {
+		ctx->spaces[i] = fork();
+		if (!ctx->spaces[i])
+			enter_space(ctx, i, self);
+		if (ctx->spaces[i] < 0) {
+			complain("fork: %s", strerror(errno));
+			ctx->spaces[i] = 0;
+			return -1;
+		}
 	}
 	return 0;
 }
@@ -335,15 +382,33 @@ static int take_signals(struct vm_context *ctx, bool *child)
 	return 0;
 }
 
-/* Kills and reaps the space. */
-static void stop_space(struct vm_context *ctx)
+/* Kills and reaps all spaces. */
+static void stop_spaces(struct vm_context *ctx)
 {
-	if (!ctx->space)
-		return;
-	kill(ctx->space, SIGKILL);
-	while (waitpid(ctx->space, NULL, 0) < 0 && errno == EINTR)
-		;
-	ctx->space = 0;
+	u32 i;
+
+	for (i = 0; i < SPACES; i++) {
+		if (!ctx->spaces[i])
+			continue;
+		kill(ctx->spaces[i], SIGKILL);
+		while (waitpid(ctx->spaces[i], NULL, 0) < 0 && errno == EINTR)
+			;
+		ctx->spaces[i] = 0;
+	}
+}
+
+/* Has one ended?  With *@status as waitpid() has it. */
+static bool space_ended(struct vm_context *ctx, int *status)
+{
+	u32 i;
+
+	for (i = 0; i < SPACES; i++)
+		if (ctx->spaces[i] &&
+		    waitpid(ctx->spaces[i], status, WNOHANG) == ctx->spaces[i]) {
+			ctx->spaces[i] = 0;
+			return true;
+		}
+	return false;
 }
 
 /*
@@ -401,8 +466,7 @@ static int serve(struct vm_context *ctx)
 		serve_resets(ctx);
 		if (console_work(ctx->console, fds + 2, n))
 			return EXIT_POWEROFF;
-		if (child && waitpid(ctx->space, &status, WNOHANG) == ctx->space) {
-			ctx->space = 0;
+		if (child && !ended && space_ended(ctx, &status)) {
 			take_end(ctx, status);
 			ended = true;
 		}
@@ -425,10 +489,9 @@ static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 	if (make_vm(ctx) || load_guest(ctx, initrd, initrd_bytes))
 		goto out;
 	console_attach(ctx->console, ctx, DEVICE_CONSOLE);
-	if (start_space(ctx))
-		goto out;
-	status = serve(ctx);
-	stop_space(ctx);
+	if (!start_spaces(ctx))
+		status = serve(ctx);
+	stop_spaces(ctx);
 	if (status < 0) {
 		switch (end->how) {
 		case END_REBOOT:

@@ -8,6 +8,7 @@
  */
 #include <asm/signal.h>
 #include <asm/siginfo.h>
+#include <linux/futex.h>
 #include <linux/prctl.h>
 #include <linux/time_types.h>
 #include <linux/time.h>
@@ -37,6 +38,8 @@ u64 host_clock(struct vm *vm, u32 which)
 
 void host_trap_tsc(struct vm *vm, bool on)
 {
+	state_of(vm)->tsc_trapped = on;
+	this_space()->tsc_trapped = on;
 	if (sys3(__NR_prctl, PR_SET_TSC, on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE, 0))
 		monitor_die(state_of(vm), "prctl(PR_SET_TSC) failed");
 }
@@ -52,19 +55,23 @@ u64 host_read_tsc(struct vm *vm)
 	return (u64)high << 32 | low;
 }
 
-/* Creates the timer. */
+/*
+ * Creates this space's timer.  Each space has one, because a timer can only
+ * interrupt the process that made it; the guest has one timer, and it is armed
+ * in whichever space runs.
+ */
 void clock_start(struct state *state)
 {
+	struct space *space = this_space();
 	struct sigevent event = {
 		.sigev_signo = SIG_KICK,
 		.sigev_notify = SIGEV_THREAD_ID,
-		._sigev_un._tid = (int)state->space_pid,
+		._sigev_un._tid = (int)space->pid,
 	};
-	int id = -1;
 
-	if (sys3(__NR_timer_create, CLOCK_MONOTONIC, (long)&event, (long)&id))
+	if (sys3(__NR_timer_create, CLOCK_MONOTONIC, (long)&event,
+		 (long)&space->timer_id))
 		monitor_die(state, "timer_create failed");
-	state->timer_id = id;
 }
 
 static void raise_timer(struct state *state)
@@ -83,7 +90,7 @@ static void arm(struct state *state, u64 deadline)
 
 	state->vm.stats.timer_arms++;
 	state->timer_armed = deadline;
-	if (sys4(__NR_timer_settime, state->timer_id, TIMER_ABSTIME,
+	if (sys4(__NR_timer_settime, this_space()->timer_id, TIMER_ABSTIME,
 		 (long)&value, 0))
 		monitor_die(state, "timer_settime failed");
 }
@@ -110,9 +117,11 @@ void host_timer(struct vm *vm, u64 ns)
 		arm(state, state->timer_deadline);
 }
 
-/* The host's timer went off. */
-static void timer_signal(struct state *state)
+/* clock_fired() - the host's timer went off, in this space or another */
+void clock_fired(struct state *state)
 {
+	if (!__atomic_exchange_n(&state->timer_fired, 0, __ATOMIC_ACQ_REL))
+		return;
 	state->vm.stats.timer_signals++;
 	state->timer_armed = 0;
 	if (!state->timer_deadline)
@@ -124,7 +133,9 @@ static void timer_signal(struct state *state)
 }
 
 /*
- * clock_kick() - SIG_KICK came, from the timer or from the launcher
+ * clock_kick() - SIG_KICK came, from a timer or from the launcher
+ *
+ * It is passed on if the vCPU is elsewhere by now.
  *
  * While the timer's is pending the kernel drops the launcher's (never the other
  * way round: the timer has its own place in the queue), so either means that
@@ -132,29 +143,36 @@ static void timer_signal(struct state *state)
  */
 void clock_kick(struct state *state, const siginfo_t *si)
 {
+	u32 pid;
+
 	if (si->si_code == SI_TIMER)
-		timer_signal(state);
-	else
-		state->vm.stats.kicks++;
+		__atomic_store_n(&state->timer_fired, 1, __ATOMIC_RELEASE);
+	pid = __atomic_load_n(&state->active_pid, __ATOMIC_SEQ_CST);
+	if (pid != this_space()->pid) {
+		sys3(__NR_tgkill, pid, pid, SIG_KICK);
+		return;
+	}
+	state->vm.stats.kicks += si->si_code != SI_TIMER;
+	__atomic_store_n(&this_space()->kicked, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
 }
 
 /*
- * Sleeps until an enabled interrupt is pending.  The kick signal is blocked
- * here, so one that comes before the wait ends it at once.
+ * Sleeps until an enabled interrupt is pending.  A kick sets the word that is
+ * slept on, so one that comes before the sleep prevents it.
  */
 void host_halt(struct vm *vm)
 {
 	struct state *state = state_of(vm);
 	struct plex86_info *info = vm->info;
-	u64 set = 1ull << (SIG_KICK - 1);
-	siginfo_t si;
+	u32 *kicked = &this_space()->kicked;
 
-	while (!(__atomic_load_n(&info->irq_pending, __ATOMIC_ACQUIRE) &
-		 info->irq_enabled)) {
-		if (sys4(__NR_rt_sigtimedwait, (long)&set, (long)&si, 0,
-			 sizeof(set)) != SIG_KICK)
-			continue;
-		clock_kick(state, &si);
+	for (;;) {
+		__atomic_store_n(kicked, 0, __ATOMIC_SEQ_CST);
+		clock_fired(state);
+		if (__atomic_load_n(&info->irq_pending, __ATOMIC_SEQ_CST) &
+		    info->irq_enabled)
+			return;
+		sys6(__NR_futex, (long)kicked, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
 	}
 }

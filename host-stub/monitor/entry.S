@@ -1,45 +1,181 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The monitor's only entrances: the start of a space, and signal delivery.
+ * The monitor's entrances and its exit.
  *
- * A signal handler starts with the guest's DS, ES, FS and GS and with those
- * flags of the guest that signal delivery keeps (AC, NT, ID).
+ * It is entered by the kernel with a signal, and by the guest kernel through a
+ * gate (gates.S).  Both begin with a WRPKRU to which guest user code can jump,
+ * with any registers: so the stack and all pointers come from constants, and
+ * what the registers hold is believed no more than what any trap brings.
+ *
+ * Syscall User Dispatch's selector says whether the monitor is in charge: from
+ * the store of ALLOW to that of BLOCK.  A signal in that time is a kick (or an
+ * error of the monitor's), is noted, and returns by rt_sigreturn; no system call
+ * of the guest can come in that time.  Before and after it, monitor_trap() makes
+ * of a signal in one of the windows below what it would have been a moment
+ * before or after.
  */
+#include "layout.h"
+
+#define FL_CLEAR	0x00044500	/* AC, NT, DF, TF */
+
+	.macro	WRPKRU
+.Lwrpkru\@: .byte 0x0f, 0x01, 0xef
+	.pushsection .wrpkru, "a"
+	.quad	.Lwrpkru\@
+	.popsection
+	.endm
+
+	.macro	HIDDEN name
+	.globl	\name
+	.hidden	\name
+\name:
+	.endm
+
 	.section .text.entry, "ax"
-	.globl	monitor_entry
-	.type	monitor_entry, @function
-monitor_entry:
-	/* rdi: struct state; rsi: top of a stack in it */
-	mov	%rsi, %rsp
-	xor	%ebp, %ebp
+HIDDEN monitor_gate_start
+	.balign	16			/* MONITOR_CALL */
+	xor	%r12d, %r12d
+	jmp	from_gate
+	.balign	16			/* MONITOR_IRET */
+	mov	$1, %r12d
+	jmp	from_gate
+	.balign	16			/* MONITOR_ENTRY */
+	/* rdi: struct state; esi: the space's number */
+	movabs	$SPACE_STACK_TOP, %rsp
 	call	monitor_start
-	ud2
-	.size	monitor_entry, . - monitor_entry
+	jmp	monitor_exit
+	.balign	64			/* MONITOR_WRPKRU */
+	.quad	wrpkru_start, wrpkru_end
+
+from_gate:
+	mov	%eax, %r8d
+	mov	%ecx, %r9d
+	mov	%edx, %r10d
+	mov	%esp, %r11d
+HIDDEN monitor_gate_moved
+	xor	%eax, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	WRPKRU
+	mov	$GATE_KERNEL, %eax
+	cmpl	$0, GK_CPL(%rax)
+	jne	bad
+	movabs	$SPACE_BASE, %rax
+	movabs	$SPACE_STACK_TOP, %rsp
+	movb	$DISPATCH_ALLOW, (%rax)
+HIDDEN monitor_gate_end
+	pushfq
+	pop	%r13
+	test	$FL_CLEAR, %r13d
+	jz	1f
+	push	$2
+	popfq
+1:
+	movabs	$STATE_BASE, %rax
+	mov	%r8d, ST_EAX(%rax)
+	mov	%r9d, ST_ECX(%rax)
+	mov	%r10d, ST_EDX(%rax)
+	mov	%r11d, ST_ESP(%rax)
+	mov	%ebx, ST_EBX(%rax)
+	mov	%ebp, ST_EBP(%rax)
+	mov	%esi, ST_ESI(%rax)
+	mov	%edi, ST_EDI(%rax)
+	mov	%r13d, ST_EFLAGS(%rax)
+	mov	%r12d, %edi
+	call	monitor_gate
 
 /*
- * void monitor_signal(int signal, siginfo_t *, struct ucontext *)
- *
- * monitor_trap() returns the ID and NT flags the guest shall have:
- * rt_sigreturn restores all flags from the frame but these, which stay as they
- * are at the system call.
+ * To the guest.  rax: a struct gate_frame in GATE_USER or GATE_KERNEL, which is
+ * as good as saying in which mode.
  */
-	.globl	monitor_signal
-	.type	monitor_signal, @function
-monitor_signal:
-	pushfq
-	andl	$~0x44000, (%rsp)		/* AC, NT */
+monitor_exit:
+	mov	%rax, %r8
+	movabs	$STATE_BASE, %r9
+	movabs	$SPACE_BASE, %r10
+	mov	ST_EBX(%r9), %ebx
+	mov	ST_EBP(%r9), %ebp
+	mov	ST_ESI(%r9), %esi
+	mov	ST_EDI(%r9), %edi
+	movb	$DISPATCH_BLOCK, (%r10)
+HIDDEN monitor_exit_start
+	cmpl	$0, SP_KICKED(%r10)
+	jne	again
+	mov	%r8, %rsp
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+	cmp	$GATE_KERNEL + GATE_FRAME, %r8d
+	mov	$0, %r8d
+	je	1f
+
+	mov	$PKRU_USER, %eax
+	WRPKRU
+	cmp	$PKRU_USER, %eax
+	jne	bad
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	iretq
+1:
+	mov	$PKRU_KERNEL, %eax
+	WRPKRU
+	cmp	$PKRU_KERNEL, %eax
+	jne	bad
+	mov	$GATE_KERNEL, %eax
+	cmpl	$0, GK_CPL(%rax)
+	jne	bad
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	iretq
+
+	/* A kick came too late for what was looked at. */
+again:
+	movabs	$SPACE_STACK_TOP, %rsp
+	movb	$DISPATCH_ALLOW, (%r10)
+HIDDEN monitor_exit_end
+	call	monitor_again
+	jmp	monitor_exit
+
+	/* Where guest code should not be. */
+HIDDEN monitor_bad
+bad:
+	ud2
+
+/* void monitor_signal(int signal, siginfo_t *, struct ucontext *) */
+HIDDEN monitor_signal
+	mov	%rdx, %r8
+	xor	%eax, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	WRPKRU
+	movabs	$SPACE_BASE, %rax
+	cmpb	$DISPATCH_ALLOW, (%rax)
+	je	1f
+	movabs	$SPACE_STACK_TOP, %rsp
+	push	$2
 	popfq
+	movb	$DISPATCH_ALLOW, (%rax)
+HIDDEN monitor_signal_end
+	mov	%r8, %rdx
+	call	monitor_trap
+	jmp	monitor_exit
+
+	/* While the monitor is in charge. */
+1:
+	mov	%r8, %rdx
 	mov	%rsp, %rbx			/* at the frame's return address */
 	and	$-16, %rsp
-	call	monitor_trap
+	call	monitor_nested
 	lea	8(%rbx), %rsp			/* where rt_sigreturn finds the frame */
-	pushfq
-	andl	$~0x204000, (%rsp)		/* ID, NT */
-	or	%eax, (%rsp)
-	popfq
 	mov	$15, %eax			/* rt_sigreturn */
 	syscall
 	ud2
-	.size	monitor_signal, . - monitor_signal
 
 	.section .note.GNU-stack, "", @progbits

@@ -13,20 +13,52 @@
 #include <asm/signal.h>
 /* The order matters: ucontext.h expects sigcontext.h and signal.h. */
 #include <asm/ucontext.h>
+#include <linux/futex.h>
 #include <linux/prctl.h>
 
 #include "space.h"
 #include "sys.h"
 
-#define HOST_USER32_CS	0x23u
-#define HOST_USER_DS	0x2bu
-
 #define SYSCALL_DISPATCHED 2		/* si_code of Syscall User Dispatch */
 
-u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc);
-/* In entry.S; hidden, so that no global offset table is needed to find it. */
+/* Entered from entry.S. */
+struct gate_frame *monitor_gate(u32 iret);
+struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc);
+struct gate_frame *monitor_again(void);
+struct gate_frame *monitor_start(struct state *state, u32 number);
+void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc);
+
+/*
+ * Places in entry.S; hidden, so that no global offset table is needed to find
+ * them.
+ */
+extern const u8 monitor_gate_start[] __attribute__((visibility("hidden")));
+extern const u8 monitor_gate_moved[] __attribute__((visibility("hidden")));
+extern const u8 monitor_gate_end[] __attribute__((visibility("hidden")));
+extern const u8 monitor_exit_start[] __attribute__((visibility("hidden")));
+extern const u8 monitor_exit_end[] __attribute__((visibility("hidden")));
+extern const u8 monitor_signal_end[] __attribute__((visibility("hidden")));
 void monitor_signal(void) __attribute__((visibility("hidden")));
-void monitor_start(struct state *state);
+
+#define ST_REG(n) (offsetof(struct state, vm.cpu.reg) + 4 * (n))
+_Static_assert(ST_REG(EAX) == ST_EAX && ST_REG(ECX) == ST_ECX &&
+	       ST_REG(EDX) == ST_EDX && ST_REG(EBX) == ST_EBX &&
+	       ST_REG(ESP) == ST_ESP && ST_REG(EBP) == ST_EBP &&
+	       ST_REG(ESI) == ST_ESI && ST_REG(EDI) == ST_EDI &&
+	       offsetof(struct state, vm.cpu.eflags) == ST_EFLAGS,
+	       "struct vcpu is not what layout.h says");
+_Static_assert(offsetof(struct space, dispatch) == 0 &&
+	       offsetof(struct space, kicked) == SP_KICKED &&
+	       offsetof(struct space, alt_stack) == SPACE_STACK_TOP - SPACE_BASE,
+	       "struct space is not what layout.h says");
+_Static_assert(offsetof(struct gate_kernel, frame) == GATE_FRAME &&
+	       offsetof(struct gate_kernel, site) == GK_SITE &&
+	       offsetof(struct gate_user, frame) == GATE_FRAME &&
+	       offsetof(struct gate_user, eip) == GU_EIP,
+	       "the pages of the gates are not what layout.h says");
+_Static_assert(sizeof(struct space) < RAM_BASE - SPACE_BASE &&
+	       sizeof(struct state) < SPACE_BASE - STATE_BASE,
+	       "no room for the state");
 
 static struct state *the_state(void)
 {
@@ -67,11 +99,12 @@ void host_set_vif(struct vm *vm, bool on)
 void host_set_vip(struct vm *vm, bool on)
 {
 	struct state *state = state_of(vm);
+	struct space *space = this_space();
 
-	if (state->vip_shown == on)
-		return;
-	state->vip_shown = on;
 	vm->info->vip = on;
+	if (space->vip_shown == on)
+		return;
+	space->vip_shown = on;
 	if (sys3(__NR_mprotect, PLEX86_INFO_STI, PAGE_SIZE, on ? 1 : 3))
 		monitor_die(state, "mprotect of the info page failed");
 }
@@ -150,6 +183,36 @@ static bool sti_store(struct vm *vm, u32 linear)
 	return true;
 }
 
+/*
+ * What the gates go by.  Where the guest's kernel takes system calls is found
+ * out at one that came without the gate, and holds for that interrupt table.
+ */
+static void learn_entry(struct state *state)
+{
+	struct vm *vm = &state->vm;
+	u32 gate[2], fault;
+
+	state->gate_idt = vm->cpu.idt.base;
+	if (core_read(vm, vm->cpu.idt.base + VEC_SYSCALL * 8, gate,
+		      sizeof(gate), 0, &fault))
+		return;
+	/* Present, DPL 3, an interrupt gate: interrupts go off. */
+	if ((gate[1] & 0xff00) == 0xee00)
+		gate_kernel_of(state)->entry = (gate[0] & 0xffff) |
+					       (gate[1] & 0xffff0000);
+}
+
+static void update_gates(struct state *state)
+{
+	struct gate_kernel *gk = gate_kernel_of(state);
+	struct vcpu *cpu = &state->vm.cpu;
+
+	gk->work = state->vm.refill || this_space()->tls_stale;
+	gk->sp0 = cpu->tss_base + 4;
+	if (state->gate_idt != cpu->idt.base)
+		gk->entry = 0;
+}
+
 /* A system call of the guest, stopped by Syscall User Dispatch. */
 static void system_call(struct vm *vm, siginfo_t *si)
 {
@@ -169,6 +232,7 @@ static void system_call(struct vm *vm, siginfo_t *si)
 	cpu->reg[EAX] = (u32)si->si_syscall;
 	cpu->eip = after - 2;
 	vm->stats.system_calls++;
+	learn_entry(state_of(vm));
 	core_soft_interrupt(vm, VEC_SYSCALL, 2);
 }
 
@@ -193,7 +257,7 @@ static void trap(struct state *state, int signal, siginfo_t *si,
 		clock_kick(state, si);
 		return;
 	}
-	if ((sc->cs & 0xffff) != HOST_USER32_CS) {
+	if ((sc->cs & 0xffff) != HOST_CS32) {
 		/* The guest left 32-bit mode: it has no such code segment. */
 		core_inject(vm, VEC_GP, 0);
 		return;
@@ -246,43 +310,175 @@ static void take_registers(struct vcpu *cpu, const struct sigcontext_64 *sc)
 		cpu->ss = sc->ss;
 }
 
+static bool within(u64 ip, const void *from, const void *to)
+{
+	return ip >= (u64)from && ip < (u64)to;
+}
+
 /*
- * Every signal comes here.  Returns the ID and NT flags for the guest.
+ * The end of each of the monitor's turns: interrupts, and whatever else is to be
+ * done before the guest goes on, possibly elsewhere.  Returns the frame that
+ * takes it there.
+ * @fpstate: the guest's vector registers where a signal left them, or NULL
  */
-u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
+static struct gate_frame *finish(struct state *state, const void *fpstate)
+{
+	struct space *space = this_space();
+	struct vm *vm = &state->vm;
+	struct vcpu *cpu = &vm->cpu;
+	struct gate_frame *frame;
+
+	for (;;) {
+		__atomic_store_n(&space->kicked, 0, __ATOMIC_SEQ_CST);
+		clock_fired(state);
+		if (vm->end.how == END_NOT)
+			core_interrupts(vm);
+		if (vm->end.how != END_NOT)
+			leave(state);
+		if (state->next == space->number)
+			break;
+		space_leave(state, fpstate);
+		fpstate = NULL;
+	}
+	if (fpstate)
+		vectors_load(state, fpstate);
+	space_arm_stack(state);
+	if (cpu->cpl == 3 && space->tls_stale)
+		host_sync_tls(vm);
+
+	update_gates(state);
+	frame = cpu->cpl == 3 ? &gate_user_of(state)->frame :
+				&gate_kernel_of(state)->frame;
+	frame->ax = cpu->reg[EAX];
+	frame->cx = cpu->reg[ECX];
+	frame->dx = cpu->reg[EDX];
+	frame->ip = cpu->eip;
+	frame->cs = HOST_CS32;
+	frame->flags = (cpu->eflags & FL_CARRIED) | FL_IF | 2;
+	frame->sp = cpu->reg[ESP];
+	frame->ss = cpu->cpl == 3 ? (u16)cpu->ss : HOST_DS;
+	gate_kernel_of(state)->cpl = cpu->cpl;
+	space->exit_cpl = cpu->cpl;
+	/* The same pages by the addresses that the guest has rights to. */
+	return (struct gate_frame *)(uintptr_t)
+	       (cpu->cpl == 3 ? GATE_USER + GATE_FRAME :
+				GATE_KERNEL + GATE_FRAME);
+}
+
+/* The guest kernel came through a gate: for a HAL call, or an IRET. */
+struct gate_frame *monitor_gate(u32 iret)
 {
 	struct state *state = the_state();
+
+	state->vm.stats.gate_calls++;
+	state->vm.cpu.cpl = 0;
+	if (iret)
+		gate_iret(state);
+	else
+		gate_call(state);
+	return finish(state, NULL);
+}
+
+/* A kick came between the end of the monitor's turn and its exit. */
+struct gate_frame *monitor_again(void)
+{
+	return finish(the_state(), NULL);
+}
+
+/*
+ * A signal while the monitor was in charge: noted.  Anything but a kick is the
+ * monitor's own fault.
+ */
+void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc)
+{
+	struct state *state = the_state();
+
+	if (signal == SIG_KICK) {
+		clock_kick(state, si);
+		return;
+	}
+	(void)uc;
+	if (signal == SIGBUS)
+		monitor_die(state, "the host is out of memory");
+	monitor_die(state, "the monitor faulted");
+}
+
+/* Something came at the monitor's own side of a gate, before it is in charge. */
+static void enter_by_gate(struct state *state, const struct sigcontext_64 *sc)
+{
+	struct vcpu *cpu = &state->vm.cpu;
+	u64 at = sc->ip - (u64)monitor_gate_start;
+
+	if (cpu->cpl == 3 || (at >= MONITOR_ENTRY && at < MONITOR_WRPKRU + 16)) {
+		core_inject(&state->vm, VEC_GP, 0);
+		return;
+	}
+	if (sc->ip >= (u64)monitor_gate_moved) {
+		cpu->reg[EAX] = (u32)sc->r8;
+		cpu->reg[ECX] = (u32)sc->r9;
+		cpu->reg[EDX] = (u32)sc->r10;
+		cpu->reg[ESP] = (u32)sc->r11;
+	}
+	if (at < MONITOR_ENTRY ? at >= MONITOR_IRET : sc->r12)
+		gate_iret(state);
+	else
+		gate_call(state);
+}
+
+/*
+ * A signal of the guest comes here, and returns by the frame.
+ *
+ * It may also have come while the monitor was on its way in or out.  On the way
+ * in by a signal the first one is taken up instead; on the way in by a gate the
+ * gate's work is done; and on the way out all registers are where the exit takes
+ * them from.
+ */
+struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
+{
+	struct state *state = the_state();
+	struct space *space = this_space();
 	struct vm *vm = &state->vm;
 	struct vcpu *cpu = &vm->cpu;
 	struct sigcontext_64 *sc = (struct sigcontext_64 *)&uc->uc_mcontext;
+	bool kick = signal == SIG_KICK;
 
+	space->alt_stack_used = 1;
 	vm->stats.exits++;
-	if (state->running)
+	if (kick && within(sc->ip, monitor_signal, monitor_signal_end)) {
+		clock_kick(state, si);
+		/* rdx is in r8 by then, or both are. */
+		if (sc->ip != (u64)monitor_signal)
+			sc->dx = sc->r8;
+		signal = (int)sc->di;
+		si = (siginfo_t *)sc->si;
+		uc = (struct ucontext *)sc->dx;
+		sc = (struct sigcontext_64 *)&uc->uc_mcontext;
+		kick = signal == SIG_KICK;
+	}
+	cpu->cpl = gate_kernel_of(state)->cpl ? 3 : 0;
+	if (within(sc->ip, monitor_exit_start, monitor_exit_end)) {
+		cpu->cpl = space->exit_cpl;
+		if (!kick)
+			core_inject(vm, VEC_GP, 0);
+	} else {
 		take_registers(cpu, sc);
-	state->running = 1;
+	}
+	if (within(sc->ip, monitor_gate_start, monitor_gate_end)) {
+		enter_by_gate(state, sc);
+		if (!kick)
+			return finish(state, (const void *)sc->fpstate);
+	} else if (gate_holds(state, sc->ip)) {
+		/* A single step ends behind the gate, as one of a CALL would. */
+		bool outside = kick || sc->trapno == VEC_DB;
 
+		if (gate_finish(state, sc, outside) && !outside)
+			return finish(state, (const void *)sc->fpstate);
+	}
 	trap(state, signal, si, sc);
-	if (vm->end.how == END_NOT)
-		core_interrupts(vm);
-	if (vm->end.how != END_NOT)
-		leave(state);
-
-	sc->ax = cpu->reg[EAX];
-	sc->cx = cpu->reg[ECX];
-	sc->dx = cpu->reg[EDX];
-	sc->bx = cpu->reg[EBX];
-	sc->sp = cpu->reg[ESP];
-	sc->bp = cpu->reg[EBP];
-	sc->si = cpu->reg[ESI];
-	sc->di = cpu->reg[EDI];
-	sc->ip = cpu->eip;
-	sc->flags = cpu->eflags | FL_IF;
-	sc->cs = HOST_USER32_CS;
-	sc->ss = cpu->cpl == 3 ? (u16)cpu->ss : HOST_USER_DS;
-	return cpu->eflags & (FL_ID | FL_NT);
+	return finish(state, (const void *)sc->fpstate);
 }
 
-static void handle(struct state *state, int signal, u64 mask)
+static void handle(struct state *state, int signal)
 {
 	struct {
 		void (*handler)(void);
@@ -291,9 +487,8 @@ static void handle(struct state *state, int signal, u64 mask)
 		u64 mask;
 	} action = {
 		.handler = monitor_signal,
-		.flags = SA_SIGINFO | SA_ONSTACK | 0x04000000, /* SA_RESTORER */
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
 		.restorer = monitor_signal,	/* never returned to */
-		.mask = mask,
 	};
 
 	if (sys4(__NR_rt_sigaction, signal, (long)&action, 0, sizeof(u64)))
@@ -301,59 +496,55 @@ static void handle(struct state *state, int signal, u64 mask)
 }
 
 /*
- * monitor_start() - make this process a space and run the guest
+ * monitor_start() - make this process a space
+ * @number: of the space; the first runs the guest at once, the others wait for
+ *	    the vCPU
  *
  * The process is a fork of the launcher.  What it inherited is unmapped; what
- * stays is the monitor, struct state and guest RAM.
+ * stays is the monitor, struct state, struct space and guest RAM.
  */
-void monitor_start(struct state *state)
+struct gate_frame *monitor_start(struct state *state, u32 number)
 {
 	static const u8 signals[] = {
 		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIG_KICK,
 	};
-	struct {
-		void *sp;
-		s32 flags;
-		u64 size;
-	} stack = {
-		.sp = state->alt_stack,
-		.size = sizeof(state->alt_stack),
-	};
-	u64 ram_end = RAM_BASE + state->vm.ram_bytes, mask = 0;
-	u64 kick = 1ull << (SIG_KICK - 1);
+	u64 ram_end = RAM_BASE + state->vm.ram_bytes, mask = ~0ull;
+	struct space *space = this_space();
 	u32 i;
 
 	sys3(__NR_munmap, 0, (long)MONITOR_BASE, 0);
 	sys3(__NR_munmap, (long)ram_end, (long)(USER_END - ram_end), 0);
 	shadow_map_host_pages(state);
 
-	for (i = 0; i < sizeof(signals); i++)
-		mask |= 1ull << (signals[i] - 1);
-	if (sys3(__NR_sigaltstack, (long)&stack, 0, 0))
-		monitor_die(state, "sigaltstack failed");
-	for (i = 0; i < sizeof(signals); i++)
-		handle(state, signals[i], mask);
-	/* A kick must not enter the guest before all of this is done. */
-	mask = ~mask | kick;
-	sys4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
+	space->number = number;
+	space->pid = (u32)sys3(__NR_getpid, 0, 0, 0);
+	space->alt_stack_used = 1;
+	space_arm_stack(state);
+	for (i = 0; i < sizeof(signals); i++) {
+		handle(state, signals[i]);
+		mask &= ~(1ull << (signals[i] - 1));
+	}
 	clock_start(state);
 	if (state->fault_cpuid)
 		sys3(__NR_arch_prctl, ARCH_SET_CPUID, 0, 0);
-
-	/*
-	 * From here on every system call is dispatched to SIGSYS but for those
-	 * made from the monitor's text.
-	 */
-	state->vm.info->vif = 0;
-	state->dispatch[0] = SYSCALL_DISPATCH_FILTER_BLOCK;
+	/* From here on every system call is dispatched while the guest runs. */
 	if (sys6(__NR_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON,
-		 (long)MONITOR_BASE, MONITOR_TEXT_MAX, (long)state->dispatch, 0))
+		 0, 0, (long)&space->dispatch, 0))
 		monitor_die(state, "Syscall User Dispatch cannot be turned on");
-
+	sys4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
 	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%fs; mov %1, %%gs"
-			 : : "r"(HOST_USER_DS), "r"(0));
-	/* The first kick's handler returns into the guest. */
-	sys3(__NR_tgkill, state->space_pid, state->space_pid, SIG_KICK);
-	sys4(__NR_rt_sigprocmask, SIG_UNBLOCK, (long)&kick, 0, sizeof(kick));
-	monitor_die(state, "the first kick did not come");
+			 : : "r"(HOST_DS), "r"(0));
+
+	__atomic_store_n(&state->ready[number], space->pid, __ATOMIC_SEQ_CST);
+	if (number) {
+		sys6(__NR_futex, (long)&state->ready[number], FUTEX_WAKE, 1, 0,
+		     0, 0);
+		space_wait(state);
+	} else {
+		state->vm.info->vif = 0;
+		__atomic_store_n(&state->active_pid, space->pid,
+				 __ATOMIC_SEQ_CST);
+		__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
+	}
+	return finish(state, NULL);
 }

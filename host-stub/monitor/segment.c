@@ -18,6 +18,8 @@
 
 #define DESC_PRESENT		(1ull << 47)
 
+static const u8 segments[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
+
 static u32 selector_of(u32 segment)
 {
 	u32 selector = 0;
@@ -61,8 +63,8 @@ static void load_selector(u32 segment, u32 selector)
 /* Writes descriptor @d into the host's slot @n; an empty one is always taken. */
 static void install(struct state *state, u32 n, u64 d)
 {
-	static const u8 segments[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	struct low_page *low = (struct low_page *)(void *)state->low_page;
+	struct space *space = this_space();
 	u32 high = (u32)(d >> 32), i;
 
 	low->entry_number = GDT_TLS_MIN + n;
@@ -79,8 +81,8 @@ static void install(struct state *state, u32 n, u64 d)
 		low->limit = 0;
 		low->flags = UD_READ_EXEC_ONLY | UD_SEG_NOT_PRESENT;
 	}
-	state->tls[n] = d;
-	state->tls_live &= ~(1u << n);
+	space->tls[n] = d;
+	space->tls_live &= ~(1u << n);
 	state->vm.stats.tls_syncs++;
 	/*
 	 * The guest's kernel checks what its users set by the same rules as the
@@ -89,12 +91,12 @@ static void install(struct state *state, u32 n, u64 d)
 	 */
 	if (sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE)) {
 		install(state, n, 0);
-		state->tls[n] = d;
+		space->tls[n] = d;
 		return;
 	}
 	if (!(d & DESC_PRESENT))
 		return;
-	state->tls_live |= 1u << n;
+	space->tls_live |= 1u << n;
 	/*
 	 * The guest kernel may have loaded the selector before the host knew
 	 * of the new descriptor, and holds the old one then.
@@ -104,19 +106,73 @@ static void install(struct state *state, u32 n, u64 d)
 			load_selector(segments[i], selector_of(segments[i]));
 }
 
+/* The guest's TLS descriptors; false if it has no table that holds any. */
+static bool guest_tls(struct vm *vm, u64 *tls)
+{
+	u32 fault;
+
+	return vm->cpu.gdt.limit >= (GDT_TLS_MIN + TLS_SLOTS) * 8 - 1 &&
+	       !core_read(vm, vm->cpu.gdt.base + GDT_TLS_MIN * 8, tls,
+			  TLS_SLOTS * sizeof(u64), 0, &fault);
+}
+
+/* host_sync_tls() - see core/vm.h */
 void host_sync_tls(struct vm *vm)
 {
 	struct state *state = state_of(vm);
+	struct space *space = this_space();
 	u64 want[TLS_SLOTS];
-	u32 n, fault;
+	u32 n;
 
-	if (vm->cpu.gdt.limit < (GDT_TLS_MIN + TLS_SLOTS) * 8 - 1 ||
-	    core_read(vm, vm->cpu.gdt.base + GDT_TLS_MIN * 8, want,
-		      sizeof(want), 0, &fault))
+	space->tls_stale = 0;
+	if (!guest_tls(vm, want))
 		return;
 	for (n = 0; n < TLS_SLOTS; n++)
-		if (want[n] != state->tls[n])
+		if (want[n] != space->tls[n])
 			install(state, n, want[n]);
+}
+
+/* What the registers hold, for the space that the vCPU goes to. */
+void segments_save(struct state *state)
+{
+	u32 i;
+
+	for (i = 0; i < sizeof(segments); i++)
+		state->segment[i] = selector_of(segments[i]);
+}
+
+/*
+ * This space's descriptors may be those of a program that ran in it long ago.
+ * The guest's kernel uses none, and may be about to change them, so they are
+ * looked at again when it goes to user mode; but a selector that is to be
+ * loaded now must refer to something.
+ */
+void segments_load(struct state *state)
+{
+	struct space *space = this_space();
+	u64 want[TLS_SLOTS];
+	u32 i;
+
+	space->tls_stale = guest_tls(&state->vm, want) &&
+			   memcmp(want, space->tls, sizeof(want));
+
+	for (i = 0; i < sizeof(segments); i++) {
+		u32 selector = state->segment[i];
+
+		if (selector == selector_of(segments[i]))
+			continue;
+		if (selector & ~3u && selector != HOST_DS) {
+			u32 slot = (selector >> 3) - GDT_TLS_MIN;
+
+			if (slot >= TLS_SLOTS)
+				continue;
+			if (!(space->tls_live & (1u << slot)))
+				host_sync_tls(&state->vm);
+			if (!(space->tls_live & (1u << slot)))
+				continue;
+		}
+		load_selector(segments[i], selector);
+	}
 }
 
 /*
@@ -132,7 +188,7 @@ int host_load_segment(struct vm *vm, u32 segment, u32 selector)
 		if (slot >= TLS_SLOTS || (selector & 4))
 			return -1;
 		host_sync_tls(vm);
-		if (!(state_of(vm)->tls_live & (1u << slot)))
+		if (!(this_space()->tls_live & (1u << slot)))
 			return -1;
 	}
 	load_selector(segment, selector);

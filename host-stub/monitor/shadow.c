@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shadow paging: the mappings of this process are a TLB for the guest's page
- * tables.  They are made on demand at the granularity of the guest's mapping,
- * and dropped when the guest flushes.
+ * Shadow paging: the mappings of a space are a TLB for the guest's page tables.
+ * They are made on demand, dropped when the guest flushes, and shared by
+ * nobody: what is dropped in the kernel half is written to a log that every
+ * space follows before it runs again.
  *
- * state->shadow says what is mapped, a word a page: 0, or the page of guest RAM
- * and whether it is writable.  With it the number of VMAs is known exactly,
- * neighbours that the host kernel merges included, and is kept below the
- * limit of a process; and nothing is unmapped that is not there.
+ * space->pages says what is mapped, a word a page: 0, or the page of guest RAM
+ * and whether it is writable; space->large does so for a row of 4 MiB that was
+ * filled whole.  With them nothing is unmapped that is not there, and the number
+ * of VMAs is known well enough to stay below the limit of a process.
  */
 #include <asm/mman.h>
 #include <linux/mman.h>
@@ -22,100 +23,151 @@
 #define ENTRY_WRITABLE	2u
 #define ENTRY_NEXT	4u		/* adds one to the page number */
 
-static long map(u64 address, u64 bytes, int prot, int fd, u64 offset)
+#define ROW_PAGES	(LARGE_SIZE / PAGE_SIZE)
+#define ROW_SHIFT	22
+
+static long map(u64 address, u64 bytes, int prot, int flags, int fd, u64 offset)
 {
 	return sys6(__NR_mmap, (long)address, (long)bytes, prot,
-		    MAP_SHARED | MAP_FIXED, fd, (long)offset);
-}
-
-static void unmap(struct state *state, u64 from, u64 to)
-{
-	if (sys3(__NR_munmap, (long)from, (long)(to - from), 0))
-		monitor_die(state, "munmap of guest memory failed");
+		    MAP_SHARED | MAP_FIXED | flags, fd, (long)offset);
 }
 
 /* Maps what the contract keeps in the top 4 MiB. */
 void shadow_map_host_pages(struct state *state)
 {
-	int rw = PROT_READ | PROT_WRITE;
-	u64 info = offsetof(struct state, info_page);
-	u64 low = offsetof(struct state, low_page);
-	u64 devices = offsetof(struct state, device_page);
-	u64 device_bytes = sizeof(state->device_page);
-
-	if (map(PLEX86_INFO, PAGE_SIZE, rw, state->state_fd, info) < 0 ||
-	    map(PLEX86_INFO_STI, PAGE_SIZE, rw, state->state_fd, info) < 0 ||
-	    map(LOW_PAGE, PAGE_SIZE, rw, state->state_fd, low) < 0 ||
-	    map(PLEX86_DEVICES, device_bytes, PROT_READ, state->state_fd,
-		devices) < 0)
-		monitor_die(state, "cannot map the info page");
-}
-
-static u32 *mappings_of(struct state *state, u32 page)
-{
-	return page < state->vm.page_offset / PAGE_SIZE ?
-	       &state->mappings_low : &state->mappings_high;
-}
-
-/* Does a VMA start at @page?  It does not where it continues the one before. */
-static u32 starts(const struct state *state, u32 page)
-{
-	u32 entry = state->shadow[page];
-
-	return entry && !(page && state->shadow[page - 1] &&
-			  state->shadow[page - 1] + ENTRY_NEXT == entry);
-}
-
-/* Records @pages from @page on: @entry and its successors, or 0 for none. */
-static void record(struct state *state, u32 page, u32 pages, u32 entry)
-{
+	static const struct {
+		u32 linear;
+		u32 bytes;
+		u64 offset;
+		int prot;
+	} pages[] = {
+		{ PLEX86_INFO, PAGE_SIZE, offsetof(struct state, info_page),
+		  PROT_READ | PROT_WRITE },
+		{ PLEX86_INFO_STI, PAGE_SIZE, offsetof(struct state, info_page),
+		  PROT_READ | PROT_WRITE },
+		{ PLEX86_GATES, PAGE_SIZE, offsetof(struct state, gates_page),
+		  PROT_READ | PROT_EXEC },
+		{ GATE_KERNEL, PAGE_SIZE,
+		  offsetof(struct state, gate_kernel_page),
+		  PROT_READ | PROT_WRITE },
+		{ GATE_USER, PAGE_SIZE, offsetof(struct state, gate_user_page),
+		  PROT_READ | PROT_WRITE },
+		{ LOW_PAGE, PAGE_SIZE, offsetof(struct state, low_page),
+		  PROT_READ | PROT_WRITE },
+		{ PLEX86_DEVICES, PLEX86_MAX_DEVICES * PAGE_SIZE,
+		  offsetof(struct state, device_page), PROT_READ },
+	};
 	u32 i;
 
-	/* The page behind may become a start, or cease to be one. */
-	for (i = page; i <= page + pages && i < SHADOW_PAGES; i++)
-		*mappings_of(state, i) -= starts(state, i);
-	for (i = page; i < page + pages; i++) {
-		state->shadow[i] = entry;
-		if (entry)
-			entry += ENTRY_NEXT;
-		state->rows[i >> 15] |= 1u << ((i >> 10) & 31);
-	}
-	for (i = page; i <= page + pages && i < SHADOW_PAGES; i++)
-		*mappings_of(state, i) += starts(state, i);
+	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (map(pages[i].linear, pages[i].bytes, pages[i].prot, 0,
+			state->state_fd, pages[i].offset) < 0)
+			monitor_die(state, "cannot map the info page");
 }
 
-/* Forgets the records of the first @rows times 4 MiB. */
-static void clear_rows(struct state *state, u32 rows)
+static u32 row_bit(u32 row)
 {
-	u32 i;
+	return 1u << (row & 31);
+}
 
-	for (i = 0; i < rows; i++) {
-		u32 bit = 1u << (i & 31);
+static u32 entry_at(const struct space *space, u32 page)
+{
+	u32 large = space->large[page / ROW_PAGES];
 
-		if (!(state->rows[i >> 5] & bit))
+	return large ? large + page % ROW_PAGES * ENTRY_NEXT :
+		       space->pages[page];
+}
+
+/*
+ * Forgets @from to @to, in this space only; a row that was filled whole goes as
+ * one.
+ */
+static void drop(struct state *state, u32 from, u32 to)
+{
+	struct space *space = this_space();
+	u32 row, first = to, last = from;
+
+	for (row = from >> ROW_SHIFT; row <= (to - 1) >> ROW_SHIFT; row++) {
+		u32 start = row << ROW_SHIFT, page, end;
+
+		if (!(space->rows[row / 32] & row_bit(row)))
 			continue;
-		state->rows[i >> 5] &= ~bit;
-		state->large[i >> 5] &= ~bit;
-		memset(&state->shadow[i << 10], 0, 1024 * sizeof(u32));
+		if (space->large[row]) {
+			space->large[row] = 0;
+			space->rows[row / 32] &= ~row_bit(row);
+			if (first > start)
+				first = start;
+			last = start + (LARGE_SIZE - 1);
+			continue;
+		}
+		page = (start > from ? start : from) / PAGE_SIZE;
+		end = ((to - 1) >> ROW_SHIFT == row ? to - 1 :
+		       start + (LARGE_SIZE - 1)) / PAGE_SIZE + 1;
+		if (end - page == ROW_PAGES)
+			space->rows[row / 32] &= ~row_bit(row);
+		for (; page < end; page++) {
+			if (!space->pages[page])
+				continue;
+			space->pages[page] = 0;
+			if (first > page * PAGE_SIZE)
+				first = page * PAGE_SIZE;
+			last = page * PAGE_SIZE + (PAGE_SIZE - 1);
+		}
 	}
+	if (first > last)
+		return;
+	if (last >= PLEX86_TOP)
+		last = PLEX86_TOP - 1;
+	state->vm.stats.shadow_drops++;
+	if (sys3(__NR_munmap, first, last + 1 - first, 0))
+		monitor_die(state, "munmap of guest memory failed");
+	/* A hole in the middle of a mapping makes two of it. */
+	if (first < state->vm.page_offset)
+		space->mappings_low++;
+	else
+		space->mappings_high++;
 }
 
-int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
-	      bool global)
+static void drop_user(struct state *state)
+{
+	drop(state, 0, state->vm.page_offset);
+	this_space()->mappings_low = 0;
+}
+
+static void drop_kernel(struct state *state)
+{
+	drop(state, state->vm.page_offset, PLEX86_TOP);
+	this_space()->mappings_high = 0;
+	this_space()->high_local = 0;
+}
+
+/* host_fill() - see core/vm.h */
+int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 {
 	struct state *state = state_of(vm);
+	struct space *space = this_space();
+	bool writable = flags & FILL_WRITABLE;
+	u32 entry = gpa / PAGE_SIZE * ENTRY_NEXT | ENTRY_MAPPED |
+		    (writable ? ENTRY_WRITABLE : 0);
+	u32 page = linear / PAGE_SIZE, row = linear >> ROW_SHIFT, i;
+	u32 *count = linear < vm->page_offset ? &space->mappings_low :
+						&space->mappings_high;
 	int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
 	long ret;
 
 	/* One in the middle of another makes two more of it. */
-	if (state->mappings_low + state->mappings_high + 2 + MAPPINGS_OWN >=
+	if (space->mappings_low + space->mappings_high + 2 + MAPPINGS_OWN >=
 	    state->map_count_max) {
 		vm->stats.shadow_limit_flushes++;
-		host_flush(vm, true);
+		drop_user(state);
+		drop_kernel(state);
 	}
 	if (bytes > PLEX86_TOP - linear)
 		bytes = PLEX86_TOP - linear;
-	ret = map(linear, bytes, prot, state->ram_fd, gpa);
+	if (space->large[row] && !(flags & FILL_LARGE))
+		drop(state, linear, linear + 1);
+	ret = map(linear, bytes, prot, bytes > PAGE_SIZE &&
+		  !(flags & FILL_LARGE) ? MAP_POPULATE : 0, state->ram_fd, gpa);
 	if (ret == -12)			/* ENOMEM */
 		monitor_die(state, "the host is out of memory for the shadow of the guest");
 	if (ret < 0)
@@ -123,54 +175,125 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
 
 	vm->stats.shadow_fills++;
 	vm->stats.shadow_pages += bytes / PAGE_SIZE;
-	record(state, linear / PAGE_SIZE, bytes / PAGE_SIZE,
-	       gpa / PAGE_SIZE * ENTRY_NEXT | ENTRY_MAPPED |
-	       (writable ? ENTRY_WRITABLE : 0));
-	if (linear >= vm->page_offset && !global)
-		state->high_local = 1;
-	if (bytes > PAGE_SIZE)
-		state->large[linear >> 27] |= 1u << ((linear >> 22) & 31);
+	if (entry_at(space, page))
+		*count += 2;
+	else if (!page || !entry_at(space, page - 1) ||
+		 entry_at(space, page - 1) + ENTRY_NEXT != entry)
+		*count += 1;
+	if (linear >= vm->page_offset && !(flags & FILL_GLOBAL))
+		space->high_local = 1;
+	if (flags & FILL_LARGE) {
+		for (i = 0; i < bytes; i += LARGE_SIZE, row++) {
+			/* What the large one covers is not looked at again. */
+			if (!space->large[row] &&
+			    space->rows[row / 32] & row_bit(row))
+				memset(&space->pages[row * ROW_PAGES], 0,
+				       ROW_PAGES * sizeof(u32));
+			space->large[row] = entry;
+			space->rows[row / 32] |= row_bit(row);
+			entry += ROW_PAGES * ENTRY_NEXT;
+		}
+		return 0;
+	}
+	for (i = 0; i < bytes / PAGE_SIZE; i++) {
+		space->pages[page + i] = entry;
+		entry += ENTRY_NEXT;
+	}
+	space->rows[row / 32] |= row_bit(row);
 	return 0;
 }
 
-void host_drop(struct vm *vm, u32 linear)
+/* host_filled() - see core/vm.h */
+bool host_filled(struct vm *vm, u32 linear, bool writable)
 {
-	struct state *state = state_of(vm);
-	u32 *word = &state->large[linear >> 27];
-	u32 bit = 1u << ((linear >> 22) & 31), bytes = PAGE_SIZE;
+	u32 entry = entry_at(this_space(), linear / PAGE_SIZE);
 
-	if (linear >= PLEX86_TOP)
-		return;
-	linear &= PAGE_MASK;
-	if (*word & bit) {
-		*word &= ~bit;
-		linear &= LARGE_MASK;
-		bytes = LARGE_SIZE;
-	} else if (!state->shadow[linear / PAGE_SIZE]) {
-		return;
-	}
-	vm->stats.shadow_drops++;
-	unmap(state, linear, (u64)linear + bytes);
-	record(state, linear / PAGE_SIZE, bytes / PAGE_SIZE, 0);
+	(void)vm;
+	return entry && (!writable || (entry & ENTRY_WRITABLE));
 }
 
+/* host_drop() - see core/vm.h */
+void host_drop(struct vm *vm, u32 from, u32 to)
+{
+	struct state *state = state_of(vm);
+	struct drop *log;
+
+	from &= PAGE_MASK;
+	if (to > PLEX86_TOP)
+		to = PLEX86_TOP;
+	if (from >= to)
+		return;
+	drop(state, from, to);
+	if (to <= vm->page_offset)
+		return;
+	/* This space has followed the log to its end: it runs. */
+	log = &state->kernel_log[state->kernel_drops++ % KERNEL_LOG];
+	log->from = from < vm->page_offset ? vm->page_offset : from;
+	log->to = to;
+	this_space()->kernel_drops = state->kernel_drops;
+}
+
+/* host_flush() - see core/vm.h */
 void host_flush(struct vm *vm, bool global)
 {
 	struct state *state = state_of(vm);
+	struct space *space = this_space();
 
 	vm->stats.shadow_flushes++;
-	if (global || state->high_local) {
+	drop_user(state);
+	if (global) {
 		vm->stats.shadow_flushes_global++;
-		unmap(state, 0, PLEX86_TOP);
-		clear_rows(state, PLEX86_TOP / LARGE_SIZE);
-		state->mappings_low = 0;
-		state->mappings_high = 0;
-		state->high_local = 0;
-		return;
+		space->flush_epoch = ++state->flush_epoch;
 	}
-	if (!state->mappings_low)
-		return;
-	unmap(state, 0, vm->page_offset);
-	clear_rows(state, vm->page_offset / LARGE_SIZE);
-	state->mappings_low = 0;
+	if (global || space->high_local)
+		drop_kernel(state);
+}
+
+/* host_space() - see core/vm.h */
+int host_space(struct vm *vm, u32 asid, bool keep)
+{
+	struct state *state = state_of(vm);
+	/* 0 is used at boot only, so it can share a space. */
+	u32 n = asid ? asid - 1 : 0;
+
+	if (n >= SPACES)
+		return -1;
+	if (state->asid[n] != asid)
+		keep = false;
+	state->asid[n] = asid;
+	state->next = n;
+	if (n == this_space()->number) {
+		if (!keep)
+			host_flush(vm, false);
+		return 0;
+	}
+	state->flush_next = !keep;
+	return 0;
+}
+
+/* What happened to the page tables while other spaces ran. */
+void shadow_catch_up(struct state *state)
+{
+	struct space *space = this_space();
+	u32 behind = state->kernel_drops - space->kernel_drops;
+
+	if (space->flush_epoch != state->flush_epoch) {
+		drop_user(state);
+		drop_kernel(state);
+	} else if (behind > KERNEL_LOG) {
+		drop_kernel(state);
+	} else {
+		for (; behind; behind--) {
+			struct drop *log = &state->kernel_log[
+				(state->kernel_drops - behind) % KERNEL_LOG];
+
+			drop(state, log->from, log->to);
+		}
+	}
+	space->flush_epoch = state->flush_epoch;
+	space->kernel_drops = state->kernel_drops;
+	if (state->flush_next) {
+		state->flush_next = 0;
+		host_flush(&state->vm, false);
+	}
 }

@@ -5,6 +5,7 @@
 #ifndef MONITOR_SPACE_H
 #define MONITOR_SPACE_H
 
+#include <asm/sigcontext.h>
 #include <asm/siginfo.h>
 
 #include "state.h"
@@ -15,14 +16,52 @@ static inline struct state *state_of(struct vm *vm)
 	return (struct state *)(void *)vm;
 }
 
+/* The space that runs this. */
+static inline struct space *this_space(void)
+{
+	return (struct space *)SPACE_BASE;
+}
+
+static inline struct gate_kernel *gate_kernel_of(struct state *state)
+{
+	return (struct gate_kernel *)(void *)state->gate_kernel_page;
+}
+
+static inline struct gate_user *gate_user_of(struct state *state)
+{
+	return (struct gate_user *)(void *)state->gate_user_page;
+}
+
+static inline const struct gate_table *gate_table_of(const struct state *state)
+{
+	return (const void *)(state->gates_page + GATE_TABLE);
+}
+
 /* shadow.c */
 void shadow_map_host_pages(struct state *state);
+void shadow_catch_up(struct state *state);
+
+/* space.c */
+void space_wait(struct state *state);
+void space_leave(struct state *state, const void *fpstate);
+void space_arm_stack(struct state *state);
+void vectors_load(struct state *state, const void *from);
+
+/* gate.c */
+bool gate_holds(const struct state *state, u64 ip);
+void gate_call(struct state *state);
+void gate_iret(struct state *state);
+bool gate_finish(struct state *state, const struct sigcontext_64 *sc,
+		 bool kick);
 
 /* clock.c */
 void clock_start(struct state *state);
 void clock_kick(struct state *state, const siginfo_t *si);
+void clock_fired(struct state *state);
 
-/* segment.c is reached through the host_*() functions of core/vm.h only. */
+/* segment.c */
+void segments_save(struct state *state);
+void segments_load(struct state *state);
 
 /* monitor.c */
 void monitor_die(struct state *state, const char *reason);

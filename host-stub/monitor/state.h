@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The state that a space (the process that runs the guest) and the launcher
- * share: one memfd, mapped at one address in both, so that pointers into it
- * mean the same everywhere.  It is all the state the monitor has.
+ * The state of the monitor: what the spaces (the processes that run the guest,
+ * one for each of its address spaces) and the launcher share, one memfd mapped
+ * at one address in all, so that pointers into it mean the same everywhere; and
+ * what each space has for itself.
  */
 #ifndef MONITOR_STATE_H
 #define MONITOR_STATE_H
 
 #include "vm.h"
 
-/*
- * Addresses, the same in every process.  All lie above 4 GiB, out of reach of
- * the guest's 32-bit code.
- */
-#define MONITOR_BASE	0x1000000000ull		/* the monitor's text */
-#define STATE_BASE	0x1100000000ull		/* struct state */
-#define RAM_BASE	0x1200000000ull		/* guest RAM */
-#define USER_END	0x7ffffffff000ull	/* of a process's address space */
+#include "layout.h"
 
-#define MONITOR_TEXT_MAX 0x100000u		/* room for it */
 #define ALT_STACK_BYTES	(96u << 10)
 #define EARLY_BYTES	(64u << 10)		/* a power of two */
 #define SHADOW_PAGES	(1u << 20)		/* of the linear address space */
@@ -36,36 +29,87 @@ struct low_page {
 	u32 flags;
 };
 
-/* Low pages start at PLEX86_GATES + PAGE_SIZE in a space. */
-#define LOW_PAGE	(PLEX86_GATES + PAGE_SIZE)
+#define SPACES		6u	/* as many as a Linux guest has ASIDs */
+#define KERNEL_LOG	256u		/* a power of two */
+#define XSAVE_BYTES	4096u		/* x87 to AVX-512, standard format */
+#define GATE_TABLE	0xc00u		/* in the page of the gates */
+
+/* Behind the code of the gates: its labels, as gates.S lists them. */
+struct gate_table {
+	u32 system_call, system_call_pushed, system_call_popped;
+	u32 system_call_saved, system_call_end;
+	u32 iret, iret_saved, iret_user, iret_user_end;
+	u32 iret_slow_saved, iret_slow;
+	u32 iret_kernel, iret_kernel_saved, iret_kernel_restored;
+	u32 iret_kernel_last, call, to_monitor_iret;
+	u32 iret_stubs, end;
+	u32 wrpkru[2];
+};
+
+/* A frame for IRETQ, below it the registers that are popped first. */
+struct gate_frame {
+	u64 ax, cx, dx, ip, cs, flags, sp, ss;
+};
+
+/* GATE_KERNEL: written by guest kernel, gates and monitor. */
+struct gate_kernel {
+	u32 cpl;
+	u32 entry;
+	u32 sp0;
+	u32 work;
+	u32 site;
+	u8 unused[GATE_FRAME - 5 * 4];
+	struct gate_frame frame;
+};
+
+/* GATE_USER: written by everyone. */
+struct gate_user {
+	u32 eax, ecx, edx, eflags, esp, eip;
+	u8 unused[GATE_FRAME - 6 * 4];
+	struct gate_frame frame;
+};
+
+/* A range of the kernel half that every space has to forget. */
+struct drop {
+	u32 from, to;
+};
 
 struct state {
-	struct vm vm;
+	struct vm vm;		/* first, and its registers first: layout.h */
 
-	/* Set by the launcher before the space starts. */
+	/* Set by the launcher before the first space starts. */
 	s32 ram_fd;
 	s32 state_fd;
 	s32 doorbell_fd;	/* eventfd: look at the queues, the console, .end */
-	u32 space_pid;
 	u32 map_count_max;	/* mappings of one space */
 	u32 fault_cpuid;	/* CPUID is made to trap */
+	u64 xsave_mask;		/* state components to carry; 0: no XSAVE */
 
-	/* The monitor's own. */
-	u32 running;		/* the guest has been entered */
-	u8 dispatch[8];		/* [0]: Syscall User Dispatch's selector */
-	u32 mappings_low;	/* VMAs that shadow the user half */
-	u32 mappings_high;	/* and the kernel half */
-	u32 high_local;		/* kernel half: something not global is mapped */
-	u32 rows[32];		/* bit n: linear n * 4 MiB has entries in shadow */
-	u32 large[32];		/* bit n: linear n * 4 MiB was filled whole */
-	u32 vip_shown;		/* the STI alias is read-only */
-	s32 timer_id;
+	/*
+	 * The vCPU's token.  The space that has it is the only one that runs;
+	 * the others sleep on their run[].
+	 */
+	u32 active;		/* number of the space that has it */
+	u32 active_pid;
+	u32 run[SPACES];	/* 1: take it */
+	u32 ready[SPACES];	/* its process ID, once it can take it */
+
+	/* Of the vCPU, and so handed over with it. */
+	u32 asid[SPACES];	/* what the space holds */
+	u32 next;		/* space to go on in */
+	u32 flush_next;		/* and its user half is to be forgotten */
+	u32 tsc_trapped;
 	u64 timer_deadline;	/* CLOCK_MONOTONIC ns; 0: none */
-	u64 timer_armed;	/* what the host's timer is set to; 0: nothing */
-	u64 tls[TLS_SLOTS];	/* as the guest has them, and the host was told */
-	u32 tls_live;		/* bit n: the host's slot n can be loaded */
+	u64 timer_armed;	/* when some space's timer will go off; 0: none */
+	u32 timer_fired;	/* one did */
+	u32 segment[4];		/* DS, ES, FS, GS */
+	u32 gate_idt;		/* the interrupt table that the gates know */
+	u32 kernel_drops;	/* how often kernel_log was written */
+	u32 flush_epoch;	/* how often everything was to be forgotten */
+	struct drop kernel_log[KERNEL_LOG];
+	_Alignas(64) u8 vectors[XSAVE_BYTES];
 
-	/* Between the two. */
+	/* Between the monitor and the launcher. */
 	u32 kicked;		/* a kick is on its way */
 	u32 reset_wanted[PLEX86_MAX_DEVICES];	/* counts up */
 	u32 reset_done[PLEX86_MAX_DEVICES];
@@ -75,17 +119,47 @@ struct state {
 
 	struct queue_state queues[PLEX86_MAX_DEVICES * QUEUES_MAX];
 
-	u32 shadow[SHADOW_PAGES];	/* shadow.c */
-
 	/* Pages that spaces map below 4 GiB. */
 	_Alignas(4096) u8 info_page[PAGE_SIZE];
+	_Alignas(4096) u8 gates_page[PAGE_SIZE];
+	_Alignas(4096) u8 gate_kernel_page[PAGE_SIZE];
+	_Alignas(4096) u8 gate_user_page[PAGE_SIZE];
 	_Alignas(4096) u8 low_page[PAGE_SIZE];
 	_Alignas(4096) u8 device_page[PLEX86_MAX_DEVICES][PAGE_SIZE];
-	_Alignas(4096) u8 alt_stack[ALT_STACK_BYTES];
-	_Alignas(4096) u8 start_stack[2 * PAGE_SIZE];
 };
 
-/* The monitor's entry, at MONITOR_BASE: does not return. */
-typedef void (*monitor_entry_fn)(struct state *state, void *stack_top);
+/*
+ * What a space has of its own, at SPACE_BASE: private memory of its process.
+ * The offsets of the first three are layout.h's.
+ */
+struct space {
+	u8 dispatch;		/* Syscall User Dispatch's selector */
+	_Alignas(4096) u32 kicked;	/* a kick came while the monitor ran */
+	u32 number;
+	u32 pid;
+	u32 exit_cpl;		/* of the last return to the guest */
+	u32 alt_stack_used;	/* the kernel has taken it away */
+	_Alignas(4096) u8 stack[SPACE_STACK_TOP - SPACE_BASE - 2 * 4096];
+
+	_Alignas(4096) u8 alt_stack[ALT_STACK_BYTES];
+
+	u32 mappings_low;	/* VMAs that shadow the user half, at most */
+	u32 mappings_high;	/* and the kernel half */
+	u32 high_local;		/* kernel half: something not global is mapped */
+	u32 kernel_drops;	/* as far as state.kernel_log was followed */
+	u32 flush_epoch;
+	u32 vip_shown;		/* the STI alias is read-only */
+	u32 tsc_trapped;
+	s32 timer_id;
+	u64 tls[TLS_SLOTS];	/* as the guest has them, and the host was told */
+	u32 tls_live;		/* bit n: the host's slot n can be loaded */
+	u32 tls_stale;		/* what the guest has may be something else */
+	u32 rows[32];		/* bit n: linear n * 4 MiB has entries in pages */
+	u32 large[1024];	/* the mapping of a whole row, or 0; shadow.c */
+	u32 pages[SHADOW_PAGES];
+};
+
+/* The monitor's entry, at MONITOR_BASE + MONITOR_ENTRY: does not return. */
+typedef void (*monitor_entry_fn)(struct state *state, u32 number);
 
 #endif

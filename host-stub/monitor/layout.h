@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where things lie in a space, for C and assembly.
+ *
+ * Below 4 GiB are the guest's linear addresses, with the host's part at
+ * PLEX86_TOP; above it the monitor, where 32-bit code cannot reach.
+ */
+#ifndef MONITOR_LAYOUT_H
+#define MONITOR_LAYOUT_H
+
+#include "plex86.h"
+
+#define MONITOR_BASE	0x1000000000	/* the monitor's text */
+#define STATE_BASE	0x1100000000	/* struct state, the same for all */
+#define SPACE_BASE	0x1180000000	/* struct space, each its own */
+#define RAM_BASE	0x1200000000	/* guest RAM */
+#define USER_END	0x7ffffffff000	/* of a process's address space */
+
+#define MONITOR_TEXT_MAX 0x100000	/* room for it */
+
+/* Entrances, from MONITOR_BASE on; entry.S. */
+#define MONITOR_CALL	0x00		/* the gates' */
+#define MONITOR_IRET	0x10
+#define MONITOR_ENTRY	0x20		/* the launcher's */
+#define MONITOR_WRPKRU	0x40		/* not code: where a WRPKRU is, from, to */
+
+/*
+ * Data of the gates, behind the page with their code (PLEX86_GATES): one page
+ * for the guest kernel and the gates, and one that guest user code may see and
+ * change too.  Then the page that set_thread_area takes its argument from.
+ */
+#define GATE_KERNEL	(PLEX86_GATES + 0x1000)
+#define GATE_USER	(PLEX86_GATES + 0x2000)
+#define LOW_PAGE	(PLEX86_GATES + 0x3000)
+
+/* GATE_KERNEL; struct gate_kernel. */
+#define GK_CPL		0x00	/* virtual: 0 or 3 */
+#define GK_ENTRY	0x04	/* of the guest's INT 0x80 */
+#define GK_SP0		0x08	/* address of SP0 in the guest's TSS */
+#define GK_WORK		0x0c	/* an IRET to user mode shall see the monitor */
+#define GK_SITE		0x10	/* the IRET site that was entered last */
+
+/* GATE_USER; struct gate_user. */
+#define GU_EAX		0x00
+#define GU_ECX		0x04
+#define GU_EDX		0x08
+#define GU_EFLAGS	0x0c
+#define GU_ESP		0x10
+#define GU_EIP		0x14
+
+/* At the same offset in both: what the monitor leaves for its last IRETQ. */
+#define GATE_FRAME	0x80
+
+/* The rights of guest user code, guest kernel and monitor; keys.h. */
+#define PKRU_USER	0x55555594
+#define PKRU_KERNEL	0x55555590
+#define PKRU_MONITOR	0
+
+/* Segments of the host's 32-bit and 64-bit user code. */
+#define HOST_CS32	0x23
+#define HOST_CS64	0x33
+#define HOST_DS		0x2b
+
+/* Vectors of INT by which a gate gives up; #GP tells them in its error code. */
+#define GATE_INT_SLOW	0xf1
+
+/* Syscall User Dispatch's selector is the first byte of struct space. */
+#define DISPATCH_ALLOW	0
+#define DISPATCH_BLOCK	1
+
+#define SPACE_STACK_TOP	(SPACE_BASE + 0x20000)
+
+/* Offsets in struct state; monitor.c checks them. */
+#define ST_EAX		0x00
+#define ST_ECX		0x04
+#define ST_EDX		0x08
+#define ST_EBX		0x0c
+#define ST_ESP		0x10
+#define ST_EBP		0x14
+#define ST_ESI		0x18
+#define ST_EDI		0x1c
+#define ST_EIP		0x20
+#define ST_EFLAGS	0x24
+
+/* Offset in struct space. */
+#define SP_KICKED	0x1000
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The vCPU's way from space to space: one has it, the others sleep.
+ *
+ * A CR3 load of the guest ends up here.  The registers are in struct state
+ * already; what goes along is what a process has of its own: vector registers,
+ * segment selectors, and what the shadow, the STI alias and the time-stamp
+ * counter have missed.
+ */
+#include <asm/signal.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+
+#include "space.h"
+#include "sys.h"
+
+#define SS_AUTODISARM	(1u << 31)
+
+/*
+ * The alternate stack, for the next signal.  The kernel takes it away when a
+ * handler starts (SS_AUTODISARM), because otherwise it would look at the
+ * guest's stack pointer to find out whether it is in use.
+ */
+void space_arm_stack(struct state *state)
+{
+	struct space *space = this_space();
+	struct {
+		void *sp;
+		u32 flags;
+		u64 size;
+	} stack = {
+		.sp = space->alt_stack,
+		.flags = SS_AUTODISARM,
+		.size = sizeof(space->alt_stack),
+	};
+
+	if (!space->alt_stack_used)
+		return;
+	space->alt_stack_used = 0;
+	if (sys3(__NR_sigaltstack, (long)&stack, 0, 0))
+		monitor_die(state, "sigaltstack failed");
+}
+
+/* XSAVE and XRSTOR, SDM vol. 1, 13.7 and 13.8; FXSAVE where there is none. */
+static void vectors_save(struct state *state)
+{
+	u32 low = (u32)state->xsave_mask, high = (u32)(state->xsave_mask >> 32);
+
+	if (state->xsave_mask)
+		__asm__ volatile("xsave64 (%0)"
+				 : : "r"(state->vectors), "a"(low), "d"(high)
+				 : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)"
+				 : : "r"(state->vectors) : "memory");
+}
+
+void vectors_load(struct state *state, const void *from)
+{
+	u32 low = (u32)state->xsave_mask, high = (u32)(state->xsave_mask >> 32);
+
+	if (state->xsave_mask)
+		__asm__ volatile("xrstor64 (%0)"
+				 : : "r"(from), "a"(low), "d"(high) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(from) : "memory");
+}
+
+static void futex(u32 *word, int op, u32 value)
+{
+	sys6(__NR_futex, (long)word, op, value, 0, 0, 0);
+}
+
+static void sleep_until_set(u32 *word)
+{
+	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		futex(word, FUTEX_WAIT, 0);
+}
+
+/* Sleeps until the vCPU is handed to this space, and takes it. */
+void space_wait(struct state *state)
+{
+	struct space *space = this_space();
+	u32 *run = &state->run[space->number];
+
+	sleep_until_set(run);
+	*run = 0;
+	shadow_catch_up(state);
+	host_set_vip(&state->vm, state->vm.info->vip);
+	if (space->tsc_trapped != state->tsc_trapped)
+		host_trap_tsc(&state->vm, state->tsc_trapped);
+	segments_load(state);
+	vectors_load(state, state->vectors);
+}
+
+/*
+ * Hands the vCPU to state->next, and returns when this space has it again.
+ * @fpstate: the guest's vector registers where a signal left them, or NULL
+ */
+void space_leave(struct state *state, const void *fpstate)
+{
+	u32 next = state->next;
+
+	if (fpstate)
+		vectors_load(state, fpstate);
+	vectors_save(state);
+	segments_save(state);
+	space_arm_stack(state);
+	sleep_until_set(&state->ready[next]);
+	state->vm.stats.space_switches++;
+	state->active = next;
+	__atomic_store_n(&state->active_pid, state->ready[next],
+			 __ATOMIC_SEQ_CST);
+	__atomic_store_n(&state->run[next], 1, __ATOMIC_RELEASE);
+	futex(&state->run[next], FUTEX_WAKE, 1);
+	space_wait(state);
+}
