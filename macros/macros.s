@@ -82,6 +82,20 @@
 	.byte 0x0f, 0x1f, 0x00		# nop
 .endm
 
+# A HAL call, for asm/plex86_call.h: by UD1 too, or a call of host code.
+.macro plex86_hal_call
+	PLEX86_SITE 6 6
+	.byte 0x0f, 0xb9, 0xf1
+	.byte 0x0f, 0x1f, 0x00		# nop
+.endm
+
+# For the vDSO, right before INT 0x80: host code that makes the system call and
+# returns behind the INT, or returns to it.  It calls through the first word of
+# PLEX86_GATES.
+.macro plex86_system_call
+	call	*0xffc02000
+.endm
+
 .macro pushfl
 	pushf
 .endm

@@ -70,6 +70,7 @@ static void __ref plex86_early_init(struct cpuinfo_x86 *c)
 	reserve_top_address(PLEX86_TOP_BYTES);
 
 	plex86_no_firmware();
+	plex86_mmu_init();
 	plex86_irq_init();
 	plex86_time_init();
 	plex86_reset_init();

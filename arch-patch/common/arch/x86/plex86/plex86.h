@@ -6,6 +6,7 @@
 #include <linux/init.h>
 
 void __init plex86_console_init(void);
+void __init plex86_mmu_init(void);
 void __init plex86_irq_init(void);
 void __init plex86_time_init(void);
 void __init plex86_reset_init(void);

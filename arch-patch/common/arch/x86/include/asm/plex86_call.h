@@ -2,15 +2,18 @@
 /*
  * HAL calls: how a plex86 guest asks its host for something at once.
  *
- * One instruction that is #UD at every privilege, the number in EAX, arguments
- * in EBX, ECX, EDX, ESI and EDI, the result in EAX: 0 or the negative of one of
- * PLEX86_E*, which are Linux's own error numbers.  Requests that take time go
- * through a ring instead (asm/plex86_ring.h).
+ * The macro plex86_hal_call (arch/x86/plex86/macros.s) is the instruction: one
+ * that is #UD at every privilege, or a call of host code where the host writes
+ * one over it, hence the constraint.  The number is in EAX, arguments in EBX,
+ * ECX, EDX, ESI and EDI, the result in EAX: 0 or the negative of one of
+ * PLEX86_E*, which are Linux's own error numbers.  Nothing else changes but the
+ * flags.  Requests that take time go through a ring instead (asm/plex86_ring.h).
  */
 #ifndef _ASM_X86_PLEX86_CALL_H
 #define _ASM_X86_PLEX86_CALL_H
 
 #include <linux/types.h>
+#include <asm/asm.h>
 #include <asm/plex86_abi.h>
 
 /*
@@ -38,10 +41,30 @@ static __always_inline int plex86_call(u32 number, u32 a, u32 b, u32 c, u32 d,
 {
 	int result;
 
-	asm volatile(".byte 0x0f, 0xb9, %c[what]"
-		     : "=a" (result)
-		     : [what] "i" (PLEX86_UD1_CALL), "a" (number),
-		       "b" (a), "c" (b), "d" (c), "S" (d), "D" (e)
+	asm volatile("plex86_hal_call"
+		     : "=a" (result), ASM_CALL_CONSTRAINT
+		     : "a" (number), "b" (a), "c" (b), "d" (c), "S" (d), "D" (e)
+		     : "memory", "cc");
+	return result;
+}
+
+/**
+ * plex86_call2() - make a HAL call of no more than two arguments
+ * @number: PLEX86_CALL_*
+ * @a: first argument
+ * @b: second argument
+ *
+ * For small functions: it leaves the other registers to the code around it.
+ *
+ * Return: 0, or a negative error number.
+ */
+static __always_inline int plex86_call2(u32 number, u32 a, u32 b)
+{
+	int result;
+
+	asm volatile("plex86_hal_call"
+		     : "=a" (result), ASM_CALL_CONSTRAINT
+		     : "a" (number), "b" (a), "c" (b)
 		     : "memory", "cc");
 	return result;
 }
@@ -56,9 +79,10 @@ static __always_inline u64 plex86_clock(u32 which)
 {
 	u32 result, low = which, high;
 
-	asm volatile(".byte 0x0f, 0xb9, %c[what]"
-		     : "=a" (result), "+b" (low), "=c" (high)
-		     : [what] "i" (PLEX86_UD1_CALL), "a" (PLEX86_CALL_CLOCK)
+	asm volatile("plex86_hal_call"
+		     : "=a" (result), "+b" (low), "=c" (high),
+		       ASM_CALL_CONSTRAINT
+		     : "a" (PLEX86_CALL_CLOCK)
 		     : "memory", "cc");
 	return (u64)high << 32 | low;
 }
