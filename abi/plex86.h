@@ -46,7 +46,7 @@
 #define PLEX86_SITE_STI_LEN	7
 #define PLEX86_SITE_PUSHF_LEN	28
 #define PLEX86_SITE_POPF_LEN	14
-#define PLEX86_SITE_IRET_LEN	6
+#define PLEX86_SITE_IRET_LEN	7
 #define PLEX86_SITE_CALL_LEN	6
 
 /* The ELF note: owner "plex86", type PLEX86_NOTE, struct plex86_note. */

@@ -77,9 +77,9 @@
 # IRET: always the host's, by UD1.  A fault in the virtual IRET is reported at
 # the first byte.
 .macro iret
-	PLEX86_SITE 5 6
+	PLEX86_SITE 5 7
 	.byte 0x0f, 0xb9, 0xf0
-	.byte 0x0f, 0x1f, 0x00		# nop
+	.byte 0x0f, 0x1f, 0x40, 0x00	# nop
 .endm
 
 # A HAL call, for asm/plex86_call.h: by UD1 too, or a call of host code.

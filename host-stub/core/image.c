@@ -165,7 +165,7 @@ static const u8 form_call[PLEX86_SITE_CALL_LEN] = {
  */
 static const u8 form_iret_int[PLEX86_SITE_IRET_LEN] = {
 	0xcd, IMAGE_INT_IRET,				/* int */
-	0x0f, 0x1f, 0x40, 0x00,				/* nop, never reached */
+	0x0f, 0x1f, 0x44, 0x00, 0x00,			/* nop, never reached */
 };
 
 /* The IRET site at @address: a JMP through its pointer, if there is one left. */
@@ -178,9 +178,11 @@ static void write_iret(u8 *at, struct image *image, u32 address)
 		return;
 	}
 	image->iret[image->irets++] = address;
-	at[0] = 0xff;					/* jmp *pointer */
-	at[1] = 0x25;
-	memcpy(at + 2, &pointer, sizeof(pointer));
+	/* By SS, which is the kernel's own; DS is the user's again by now. */
+	at[0] = 0x36;					/* jmp *%ss:pointer */
+	at[1] = 0xff;
+	at[2] = 0x25;
+	memcpy(at + 3, &pointer, sizeof(pointer));
 }
 
 /* Writes the form of @site, if its kind is known and its length the kind's. */
