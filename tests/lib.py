@@ -24,6 +24,7 @@ import time
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
+SPACES = 6      # processes of one VM
 LINES = os.environ.get("BUILT_LINES", "6.12 6.1").split()
 PLEX86 = os.path.join(BUILD, "plex86")
 INITRD = os.path.join(BUILD, "initramfs.cpio.gz")
@@ -143,10 +144,10 @@ def alive(pid):
     return process_state(pid) not in (None, "Z", "X")
 
 
-def cpu_s(pid):
-    with open(f"/proc/{pid}/stat", encoding="latin-1") as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_ns(pid):
+    """What a process has used of a processor."""
+    with open(f"/proc/{pid}/schedstat", encoding="latin-1") as f:
+        return int(f.read().split()[0])
 
 
 def process_status(pid, key):
@@ -456,15 +457,13 @@ class Guest:
 
     # Watch
 
-    def space(self):
-        """The process that runs the guest."""
+    def spaces(self):
+        """The processes that run the guest."""
         def found():
             return [p for p in children(self.pid)
                     if process_status(p, "Name") == "plex86-space"]
-        wait_until(found, "plex86 has no space")
-        pids = found()
-        hold(len(pids) == 1, f"plex86 has {len(pids)} spaces")
-        return pids[0]
+        wait_until(lambda: len(found()) == SPACES, f"plex86 has not its {SPACES} spaces")
+        return found()
 
     def resize(self, rows, cols):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
