@@ -18,6 +18,7 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 #include <asm/page.h>
@@ -35,12 +36,12 @@ struct selftest {
 /* @expression, a statement, @rounds times; @detail says what one took. */
 #define TIME_IT(detail, size, rounds, expression)			\
 do {									\
+	u32 rounds_ = (rounds), round_;					\
 	u64 start_ = ktime_get_ns(), ns_;				\
-	u32 round_;							\
 									\
-	for (round_ = 0; round_ < (rounds); round_++)			\
+	for (round_ = 0; round_ < rounds_; round_++)			\
 		expression;						\
-	ns_ = div_u64((ktime_get_ns() - start_) * 10, rounds);		\
+	ns_ = div_u64((ktime_get_ns() - start_) * 10, rounds_);		\
 	snprintf(detail, size, "%llu.%llu ns each",			\
 		 div_u64(ns_, 10), ns_ - div_u64(ns_, 10) * 10);	\
 } while (0)
@@ -112,14 +113,11 @@ static const struct selftest selftests[] = {
 	{ "cli-sti", test_cli_sti },
 };
 
-static char wanted[256] __initdata;
-
-static int __init plex86_selftest_setup(char *names)
-{
-	strscpy(wanted, names, sizeof(wanted));
-	return 1;
-}
-__setup("plex86.selftest=", plex86_selftest_setup);
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "plex86."
+static char wanted[256];
+module_param_string(selftest, wanted, sizeof(wanted), 0);
+MODULE_PARM_DESC(selftest, "names of tests to run, separated by commas");
 
 static void __init plex86_selftest_one(const char *name)
 {
