@@ -444,7 +444,7 @@ struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 
 	space->alt_stack_used = 1;
 	vm->stats.exits++;
-	if (kick && within(sc->ip, monitor_signal, monitor_signal_end)) {
+	while (kick && within(sc->ip, monitor_signal, monitor_signal_end)) {
 		clock_kick(state, si);
 		/* rdx is in r8 by then, or both are. */
 		if (sc->ip != (u64)monitor_signal)
