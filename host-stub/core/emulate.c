@@ -686,6 +686,11 @@ void core_general_protection(struct vm *vm, u32 error)
 			u8 vector;
 
 			if (fetch(&in, &vector)) {
+				/* QEMU's TCG (7.2) says INT n as n * 16 + 2. */
+				if (vector == IMAGE_INT_IRET && !vm->cpu.cpl) {
+					core_iret(vm);
+					return;
+				}
 				vm->stats.other_emulated++;
 				core_soft_interrupt(vm, vector, in.len);
 				return;
