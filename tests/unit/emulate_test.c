@@ -10,6 +10,7 @@
 #include "image.h"
 #include "unit.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 
 static struct fake *f;
@@ -198,6 +199,79 @@ static void cr_flushes(void **state)
 	f->vm.cpu.reg[EAX] = G_PD;
 	core_general_protection(&f->vm, 0);
 	CHECK_EQ("no PGE", fake_call(f, CALL_FLUSH)->arg[0], 1);
+}
+
+/*
+ * MOV to CR3 where CR4.PCIDE is set: the host goes on in the space that is
+ * named, or there is #GP and nothing changes.  That something is kept is for
+ * this load and no part of CR3.
+ */
+static void cr3_spaces(void **state)
+{
+	static const struct {
+		u32 asids, value;
+		bool ok;
+		u32 asid;
+		bool keep;
+	} table[] = {
+		{ 7, 0x000, true, 0, false }, { 7, 0x800, true, 0, true },
+		{ 7, 0x001, true, 1, false }, { 7, 0x801, true, 1, true },
+		{ 7, 0x006, true, 6, false }, { 7, 0x806, true, 6, true },
+		{ 7, 0x007, false, 7, false }, { 7, 0x807, false, 7, true },
+		{ 7, 0x7ff, false, 0x7ff, false },
+		{ 7, 0xfff, false, 0x7ff, true },
+		{ 0x800, 0xfff, true, 0x7ff, true },
+		{ 0, 0x000, false, 0, false },
+	};
+	size_t i;
+	u32 reg;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (reg = 0; reg < 8; reg++) {
+		const char *r = row("%u spaces, %#x, register %u",
+				    table[i].asids, table[i].value, reg);
+		u8 code[] = { 0x0f, 0x22, (u8)(0xd8 | reg) };
+		u64 loads = f->vm.stats.cr3_loads;
+
+		/* The same tables, so that #GP can be delivered. */
+		f->vm.cpu.cr3 = G_PD | 2;
+		f->vm.cpu.cr4 = CR4_PSE | CR4_PGE | CR4_PCIDE;
+		f->asids = table[i].asids;
+		prepare(KERNEL, code, sizeof(code));
+		f->vm.cpu.reg[reg] = G_PD | table[i].value;
+		if (reg == ESP && !table[i].ok)
+			continue;	/* no stack for the #GP */
+		before = f->vm.cpu;
+		core_general_protection(&f->vm, 0);
+		CHECK_EQ(r, fake_count(f, CALL_FLUSH), 0);
+		CHECK_EQ(r, fake_count(f, CALL_SPACE), 1);
+		CHECK_EQ(r, fake_call(f, CALL_SPACE)->arg[0], table[i].asid);
+		CHECK_EQ(r, fake_call(f, CALL_SPACE)->arg[1], table[i].keep);
+		if (!table[i].ok) {
+			gp(r, 0);
+			CHECK_EQ(r, f->vm.cpu.cr3, G_PD | 2);
+			CHECK_EQ(r, f->vm.stats.cr3_loads, loads);
+			continue;
+		}
+		done(r, 3, 0);
+		CHECK_EQ(r, f->vm.cpu.cr3, G_PD | (table[i].value & 0x7ff));
+		CHECK_EQ(r, f->vm.stats.cr3_loads, loads + 1);
+		code[1] = 0x20;
+		prepare(KERNEL, code, sizeof(code));
+		core_general_protection(&f->vm, 0);
+		CHECK_EQ(r, f->vm.cpu.reg[reg],
+			 G_PD | (table[i].value & 0x7ff));
+	}
+	/* Without PCIDE all bits are CR3's, and no space is named. */
+	f->vm.cpu.cr4 = CR4_PSE | CR4_PGE;
+	prepare(KERNEL, (const u8[]){ 0x0f, 0x22, 0xd8 }, 3);
+	f->vm.cpu.reg[EAX] = before.reg[EAX] = G_PD | 0xfff;
+	core_general_protection(&f->vm, 0);
+	done("no PCIDE", 3, 0);
+	CHECK_EQ("no PCIDE", f->vm.cpu.cr3, G_PD | 0xfff);
+	CHECK_EQ("no PCIDE", fake_count(f, CALL_SPACE), 0);
+	CHECK_EQ("no PCIDE", fake_count(f, CALL_FLUSH), 1);
 }
 
 static void clts_and_lmsw(void **state)
@@ -1135,7 +1209,11 @@ static void addresses(void **state)
 			want = native_lea(page, code + 2, n - 2, before.reg);
 		done(r, n, 0);
 		CHECK_EQ(r, fake_count(f, CALL_DROP), 1);
-		CHECK_EQ(r, fake_call(f, CALL_DROP)->arg[0], want);
+		CHECK_EQ(r, fake_call(f, CALL_DROP)->arg[0] & PAGE_MASK,
+			 want & PAGE_MASK);
+		/* One page; 0 behind the last one, which is the host's. */
+		CHECK_EQ(r, fake_call(f, CALL_DROP)->arg[1],
+			 (want & PAGE_MASK) + PAGE_SIZE);
 	}
 	munmap(page, PAGE_SIZE);
 }
@@ -1598,9 +1676,490 @@ static void fills(void **state)
 		CHECK_EQ(r, fill->arg[0], table[i].linear);
 		CHECK_EQ(r, fill->arg[1], table[i].entry & PAGE_MASK);
 		CHECK_EQ(r, fill->arg[2], 4096);
-		CHECK_EQ(r, fill->arg[3], table[i].writable);
-		CHECK_EQ(r, fill->arg[4], 0);
+		CHECK_EQ(r, fill->arg[3], (table[i].writable ? FILL_WRITABLE : 0) |
+			 (table[i].linear == G_USER_DATA &&
+			  (table[i].entry & PTE_U) ? FILL_USER : 0));
 	}
+}
+
+/*
+ * The window that a fill looks at: 16 pages, here with one more on either side,
+ * and where in RAM they would lie if they followed each other.
+ */
+#define PAGES		16u
+#define WINDOW		(G_USER + 2 * PAGES * PAGE_SIZE)
+#define WINDOW_GPA	0x60000u
+
+static u32 get_pte(u32 linear)
+{
+	u32 pte;
+
+	memcpy(&pte, f->vm.ram + G_PT_USER + ((linear >> 12) & 1023) * 4, 4);
+	return pte;
+}
+
+/*
+ * Page @i of the window as one letter.  Those of F, f, u and v are filled
+ * already; all but those of N and n have been accessed.
+ */
+static void window_page(char kind, u32 i)
+{
+	u32 linear = WINDOW + i * PAGE_SIZE, gpa = WINDOW_GPA + i * PAGE_SIZE;
+	u32 bits = PTE_P | PTE_W | PTE_U | PTE_A;
+	s32 filled = -1;
+
+	switch (kind) {
+	case '.':			/* not present */
+		guest_map(f, linear, gpa | PTE_W | PTE_U | PTE_A | PTE_D);
+		return;
+	case 'n':			/* not accessed */
+		bits &= ~PTE_A;
+		break;
+	case 'N':
+		bits = (bits & ~PTE_A) | PTE_D;
+		break;
+	case 'a':			/* clean */
+		break;
+	case 'd':
+		bits |= PTE_D;
+		break;
+	case 'r':			/* read-only, clean and dirty */
+		bits &= ~PTE_W;
+		break;
+	case 'w':
+		bits = (bits & ~PTE_W) | PTE_D;
+		break;
+	case 'g':
+		bits |= PTE_G;
+		break;
+	case 'k':			/* the kernel's */
+		bits &= ~PTE_U;
+		break;
+	case 'x':			/* elsewhere: with gaps, backwards, all */
+		gpa = 0x80000 + 2 * i * PAGE_SIZE;	/* the same page */
+		break;
+	case 'b':
+		gpa = 0x80000 + (PAGES - i) * PAGE_SIZE;
+		break;
+	case 's':
+		gpa = 0x80000;
+		break;
+	case 'h':			/* what the page before would be */
+		gpa -= PAGE_SIZE;
+		break;
+	case 'y':			/* elsewhere, in a row */
+		gpa = 0xa0000 + i * PAGE_SIZE;
+		break;
+	case 'e':			/* the end of RAM is behind the 8th */
+		gpa = G_RAM + i * PAGE_SIZE - 8 * PAGE_SIZE;
+		break;
+	case 'o':			/* beyond RAM */
+		gpa = 0x80000000 + i * PAGE_SIZE;
+		break;
+	case 'O':
+		gpa = PAGE_MASK;
+		break;
+	case 'f':			/* filled: read-only and clean */
+		filled = FILL_USER;
+		break;
+	case 'F':			/* writable */
+		bits |= PTE_D;
+		filled = FILL_USER | FILL_WRITABLE;
+		break;
+	case 'u':			/* read-only, but writable now */
+		bits |= PTE_D;
+		filled = FILL_USER;
+		break;
+	case 'v':			/* writable, but cleaned now */
+		filled = FILL_USER | FILL_WRITABLE;
+		break;
+	default:
+		fail_msg("page of kind %c", kind);
+	}
+	guest_map(f, linear, gpa | bits);
+	if (filled >= 0)
+		host_fill(&f->vm, linear, gpa, PAGE_SIZE, (u32)filled);
+}
+
+/* The flags by which a page with this entry is filled. */
+static u32 flags_of(u32 pte)
+{
+	return ((pte & PTE_W) && (pte & PTE_D) ? FILL_WRITABLE : 0) |
+	       (pte & PTE_G ? FILL_GLOBAL : 0) | (pte & PTE_U ? FILL_USER : 0);
+}
+
+/* What was filled was @fills: a letter for each call, from A on. */
+static void check_window(const char *r, const char *fills)
+{
+	u32 n = 0, i, first, at = 0;
+
+	for (i = 0; i < PAGES; i++) {
+		u32 pte = get_pte(WINDOW + i * PAGE_SIZE);
+		const struct call *c;
+
+		if (fills[i] == '.')
+			continue;
+		CHECK_EQ(r, fills[i], 'A' + n);
+		first = i;
+		while (i + 1 < PAGES && fills[i + 1] == fills[first])
+			i++;
+		while (at < f->n_calls && f->calls[at].kind != CALL_FILL)
+			at++;
+		CHECK(r, at < f->n_calls);
+		c = &f->calls[at++];
+		CHECK_EQ(r, c->arg[0], WINDOW + first * PAGE_SIZE);
+		CHECK_EQ(r, c->arg[1], pte & PAGE_MASK);
+		CHECK_EQ(r, c->arg[2], (i + 1 - first) * PAGE_SIZE);
+		CHECK_EQ(r, c->arg[3], flags_of(pte));
+		n++;
+	}
+	CHECK_EQ(r, fake_count(f, CALL_FILL), n);
+}
+
+/* What is around the page that is filled, and what of it is filled too. */
+static void fills_around(void **state)
+{
+	static const struct {
+		const char *what;
+		u32 at;			/* where the fault is */
+		bool write;
+		const char *pages, *fills;
+	} table[] = {
+		{ "alone", 5, false,
+		  ".....n..........",
+		  ".....A.........." },
+		{ "all", 7, false,
+		  "aaaaaaanaaaaaaaa",
+		  "AAAAAAAAAAAAAAAA" },
+		{ "all, written", 7, true,
+		  "dddddddndddddddd",
+		  "AAAAAAAAAAAAAAAA" },
+		{ "first page", 0, false,
+		  "naaa............",
+		  "AAAA............" },
+		{ "last page", 15, false,
+		  "............aaan",
+		  "............AAAA" },
+		{ "first and last", 8, false,
+		  "a.......n......a",
+		  "A.......B......C" },
+		{ "holes", 3, false,
+		  "aa.naa.aaaa.a..a",
+		  "AA.BBB.CCCC.D..E" },
+		{ "not accessed", 4, false,
+		  "nnaananNnaan....",
+		  "..AAAA...BB....." },
+		{ "only not accessed", 4, false,
+		  "NnNnnNnNNnNnNnNn",
+		  "....A..........." },
+		{ "written among clean", 4, true,
+		  "aaddaddaa.......",
+		  "AABBBBBCC......." },
+		{ "read among dirty", 4, false,
+		  "ddddaddd........",
+		  "AAAABCCC........" },
+		{ "dirty among dirty, read", 4, false,
+		  "dddddddd........",
+		  "AAAAAAAA........" },
+		{ "read-only and clean", 1, false,
+		  "aarrwwaa........",
+		  "AAAAAAAA........" },
+		{ "read-only and dirty", 1, false,
+		  "rrddwwdd........",
+		  "AABBCCDD........" },
+		{ "the kernel's", 3, false,
+		  "akkaakka........",
+		  "ABBCCDDE........" },
+		{ "global", 2, false,
+		  "aaagggaa........",
+		  "AAABBBCC........" },
+		{ "elsewhere", 6, false,
+		  "aaxxaaaxyyyxa...",
+		  "AABCDDDEFFFGH..." },
+		{ "backwards", 2, false,
+		  "bbbbb...........",
+		  "ABCDE..........." },
+		{ "one page many times", 15, false,
+		  "............ssss",
+		  "............ABCD" },
+		{ "follows but for a hole", 0, false,
+		  "n.hhh.nh........",
+		  "A.BBB..C........" },
+		{ "follows but for what is filled", 3, false,
+		  ".aanfhhh........",
+		  ".AAA.BBB........" },
+		{ "filled", 3, false,
+		  "affaaFFaauuavv..",
+		  "A..BB..CCDDE...." },
+		{ "filled, and written now", 2, true,
+		  "fffaF...........",
+		  "..AB............" },
+		{ "filled, and read", 2, false,
+		  "ffffF...........",
+		  "..A............." },
+		{ "filled with more, and read", 2, false,
+		  "fvvfF...........",
+		  "..A............." },
+		{ "all to be filled with more", 8, true,
+		  "uuuuuuuuuuuuuuuu",
+		  "AAAAAAAAAAAAAAAA" },
+		{ "beyond RAM", 5, false,
+		  "aaaooaaaoOaa....",
+		  "AAA..BBB..CC...." },
+		{ "up to the end of RAM", 3, false,
+		  "eeeeeeeeeeeeeeee",
+		  "AAAAAAAA........" },
+		{ "the last page of RAM", 7, true,
+		  ".......eeeeeeeee",
+		  ".......A........" },
+	};
+	size_t i;
+	u32 mode, n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (mode = KERNEL; mode <= USER; mode++) {
+		const char *r = row("%s, mode %u", table[i].what, mode);
+		u32 linear = WINDOW + table[i].at * PAGE_SIZE + 0xabc, pte;
+		u8 tables[PAGE_SIZE];
+
+		host_flush(&f->vm, true);
+		prepare((enum mode)mode, (const u8[]){ 0x90 }, 1);
+		for (n = 0; n < PAGES; n++)
+			window_page(table[i].pages[n], n);
+		window_page('a', -1u);
+		window_page('a', PAGES);
+		memcpy(tables, f->vm.ram + G_PT_USER, PAGE_SIZE);
+		fake_forget(f);
+		core_page_fault(&f->vm, linear, table[i].write ? PFEC_W : 0);
+		done(r, 0, 0);
+		check_window(r, table[i].fills);
+		CHECK_EQ(r, f->n_calls, fake_count(f, CALL_FILL));
+		CHECK_EQ(r, fake_shadow(f, WINDOW - PAGE_SIZE), 0);
+		CHECK_EQ(r, fake_shadow(f, WINDOW + PAGES * PAGE_SIZE), 0);
+		/* Only what was asked for is accessed now, or dirty. */
+		memcpy(&pte, tables + ((linear >> 12) & 1023) * 4, 4);
+		pte |= PTE_A | (table[i].write ? PTE_D : 0);
+		memcpy(tables + ((linear >> 12) & 1023) * 4, &pte, 4);
+		CHECK_MEM(r, f->vm.ram + G_PT_USER, tables, PAGE_SIZE);
+	}
+}
+
+/* The entry of @linear, in a table that is made where there is none. */
+static void map_anywhere(u32 linear, u32 entry, u32 *tables)
+{
+	u32 at = G_PD + (linear >> 22) * 4, pde;
+
+	memcpy(&pde, f->vm.ram + at, 4);
+	if (!pde) {
+		pde = *tables | PTE_P | PTE_W | PTE_U;
+		memcpy(f->vm.ram + at, &pde, 4);
+		*tables += PAGE_SIZE;
+	}
+	memcpy(f->vm.ram + (pde & PAGE_MASK) + ((linear >> 12) & 1023) * 4,
+	       &entry, 4);
+}
+
+/*
+ * A window ends at its borders whatever is behind: another window, another page
+ * table, the other half, the host's part of the address space.
+ */
+static void window_borders(void **state)
+{
+	static const u32 windows[] = {
+		0x00000000, 0x00010000, 0x08000000, 0x08010000, 0x080f0000,
+		0x083f0000, 0x08400000, 0xbfff0000, 0xc0000000, 0xffbf0000,
+	};
+	size_t w;
+	u32 i, n;
+
+	(void)state;
+	for (w = 0; w < ARRAY_SIZE(windows); w++)
+	for (i = 0; i < PAGES; i++) {
+		const char *r = row("window %#x, page %u", windows[w], i);
+		u32 tables = 0x58000, user = FILL_USER;
+
+		fake_free(f);
+		f = guest_new();
+		/* Page @n - 20 of what follows each other far to both sides. */
+		for (n = 0; n < 56; n++)
+			map_anywhere(windows[w] + (n - 20) * PAGE_SIZE,
+				     (0x80000 + n * PAGE_SIZE) | PTE_P | PTE_W |
+				     PTE_U | PTE_A | PTE_D, &tables);
+		if (windows[w] == G_KERNEL)
+			user = 0;	/* by the directory's entry */
+		core_page_fault(&f->vm, windows[w] + i * PAGE_SIZE + 0xfff, 0);
+		CHECK_EQ(r, f->vm.end.how, END_NOT);
+		CHECK_EQ(r, f->n_calls, 1);
+		CHECK_EQ(r, f->calls[0].kind, CALL_FILL);
+		CHECK_EQ(r, f->calls[0].arg[0], windows[w]);
+		CHECK_EQ(r, f->calls[0].arg[1], 0x80000 + 20 * PAGE_SIZE);
+		CHECK_EQ(r, f->calls[0].arg[2], PAGES * PAGE_SIZE);
+		CHECK_EQ(r, f->calls[0].arg[3], FILL_WRITABLE | user);
+	}
+}
+
+/* That a neighbour cannot be filled is nothing to the guest. */
+static void neighbour_refused(void **state)
+{
+	static const struct {
+		const char *what, *pages, *fills;
+		u32 at, from, to;	/* pages that the host refuses */
+		bool gp;
+	} table[] = {
+		{ "before", "aa.n.aa.........", "AA.B.CC.........", 3, 0, 2,
+		  false },
+		{ "behind", "aa.n.aa.........", "AA.B.CC.........", 3, 5, 6,
+		  false },
+		{ "both", "aa.n.aa.........", "AA.B.CC.........", 3, 0, 3,
+		  false },
+		{ "adjacent", "xxxnxx..........", "ABCDEF..........", 3, 4, 16,
+		  false },
+		{ "itself", "aa.n.aa.........", "AA.B.CC.........", 3, 3, 4,
+		  true },
+		{ "itself, last", "aa.x............", "AA.B............", 3, 3,
+		  4, true },
+		{ "itself, first", "n.aa............", "A.BB............", 0, 0,
+		  1, true },
+		{ "all", "aaanaaa.........", "AAAAAAA.........", 3, 0, 16,
+		  true },
+	};
+	size_t i;
+	u32 mode, n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (mode = KERNEL; mode <= USER; mode++) {
+		const char *r = row("%s, mode %u", table[i].what, mode);
+		u32 linear = WINDOW + table[i].at * PAGE_SIZE;
+
+		host_flush(&f->vm, true);
+		prepare((enum mode)mode, (const u8[]){ 0x90 }, 1);
+		for (n = 0; n < PAGES; n++)
+			window_page(table[i].pages[n], n);
+		f->refuse_from = WINDOW + table[i].from * PAGE_SIZE;
+		f->refuse_to = WINDOW + table[i].to * PAGE_SIZE;
+		fake_forget(f);
+		core_page_fault(&f->vm, linear, 0);
+		CHECK_EQ(r, fake_shadow(f, linear) != 0, !table[i].gp);
+		if (table[i].gp) {
+			gp(r, 0);
+			continue;
+		}
+		done(r, 0, 0);
+		check_window(r, table[i].fills);
+	}
+}
+
+/*
+ * Random tables that change under what is filled: what is filled is what the
+ * tables say, and after a fault the access goes on.
+ */
+static void fills_agree(void **state)
+{
+	static const u32 gives[] = { PTE_W, PTE_U, PTE_A, PTE_D };
+	u64 seed = 0x13198a2e03707344;
+	u32 round, i, runs = 0, faults = 0;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		enum mode mode = random32(&seed) & 1 ? USER : KERNEL;
+		u32 page = random32(&seed) % (3 * PAGES), dice = random32(&seed);
+		u32 linear = WINDOW + page * PAGE_SIZE, pte, error;
+		const char *r = row("round %u", round);
+
+		prepare(mode, (const u8[]){ 0x90 }, 1);
+		if ((dice & 15) == 0) {
+			/* Another page, or none: INVLPG. */
+			pte = random32(&seed) & (PTE_W | PTE_U | PTE_A | PTE_D |
+						 PTE_G);
+			pte |= dice & 0x70 ? PTE_P : 0;
+			pte |= dice & 0x180 ? WINDOW_GPA + page * PAGE_SIZE :
+			       0x90000 + (random32(&seed) & 0x7f000);
+			guest_map(f, linear, pte);
+			host_drop(&f->vm, linear, linear + 1);
+			continue;
+		}
+		if ((dice & 15) == 1) {
+			/* To give something takes no flush. */
+			guest_map(f, linear, get_pte(linear) |
+					     gives[dice >> 4 & 3]);
+			continue;
+		}
+		if ((dice & 15) == 2)
+			host_flush(&f->vm, true);
+		fake_forget(f);
+		error = dice & 0x10 ? PFEC_W : 0;
+		core_page_fault(&f->vm, linear, error);
+		runs += fake_count(f, CALL_FILL) > 1;
+		for (i = 0; i < 3 * PAGES; i++) {
+			u32 at = WINDOW + i * PAGE_SIZE, e = fake_shadow(f, at);
+
+			pte = get_pte(at);
+			if (!e)
+				continue;
+			CHECK_EQ(r, pte & (PTE_P | PTE_A), PTE_P | PTE_A);
+			CHECK_EQ(r, e & PAGE_MASK, pte & PAGE_MASK);
+			CHECK_EQ(r, e & ~PAGE_MASK & ~(FAKE_FILLED |
+						       flags_of(pte)), 0);
+			CHECK_EQ(r, !(e & FILL_GLOBAL), !(pte & PTE_G));
+		}
+		pte = get_pte(linear);
+		if (f->vm.end.how != END_NOT) {
+			CHECK(r, (pte & PAGE_MASK) >= G_RAM);
+			continue;
+		}
+		if (f->vm.cpu.eip != before.eip) {
+			CHECK(r, guest_delivered(f, VEC_PF));
+			faults++;
+			continue;
+		}
+		i = fake_shadow(f, linear);
+		CHECK(r, i != 0);
+		CHECK(r, mode == KERNEL || (i & FILL_USER));
+		CHECK(r, !error || (i & FILL_WRITABLE));
+	}
+	CHECK("mix", runs > 1000 && faults > 1000);
+}
+
+/* With paging off there is nothing to look around for. */
+static void fills_unpaged(void **state)
+{
+	u32 i, tables = 0x58000;
+
+	(void)state;
+	/* The tables that would be there are not looked at. */
+	for (i = 0; i < 2 * PAGES; i++)
+		map_anywhere(0x60000 + i * PAGE_SIZE,
+			     (0x60000 + i * PAGE_SIZE) | PTE_P | PTE_W | PTE_A |
+			     PTE_D, &tables);
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	f->vm.cpu.cr0 = CR0_PE | CR0_ET;
+	core_page_fault(&f->vm, 0x61234, PFEC_W);
+	done("small", 0, 0);
+	CHECK_EQ("small", f->n_calls, 1);
+	CHECK_EQ("small", f->calls[0].arg[0], 0x61000);
+	CHECK_EQ("small", f->calls[0].arg[2], PAGE_SIZE);
+	CHECK_EQ("small", fake_shadow(f, 0x61000),
+		 0x61000 | FAKE_FILLED | FILL_WRITABLE);
+	core_page_fault(&f->vm, G_RAM - 1, 0);
+	CHECK_EQ("last", f->n_calls, 2);
+	CHECK_EQ("last", fake_shadow(f, G_RAM - 1),
+		 (G_RAM - PAGE_SIZE) | FAKE_FILLED | FILL_WRITABLE);
+	core_page_fault(&f->vm, G_RAM, 0);
+	CHECK_EQ("behind", f->vm.end.how, END_CRASH);
+	CHECK_EQ("behind", f->n_calls, 2);
+}
+
+/* Gives the guest @bytes of RAM. */
+static void more_ram(u32 bytes)
+{
+	u8 *ram = calloc(1, bytes);
+
+	memcpy(ram, f->vm.ram, f->vm.ram_bytes);
+	free(f->vm.ram);
+	f->vm.ram = ram;
+	f->vm.ram_bytes = bytes;
 }
 
 static void fills_large(void **state)
@@ -1618,13 +2177,449 @@ static void fills_large(void **state)
 	CHECK_EQ("large", fill->arg[0], 0x30000000);
 	CHECK_EQ("large", fill->arg[1], 0);
 	CHECK_EQ("large", fill->arg[2], G_RAM);	/* no more than there is */
-	CHECK_EQ("large", fill->arg[3], 1);
-	CHECK_EQ("large", fill->arg[4], 1);
+	CHECK_EQ("large", fill->arg[3],
+		 FILL_WRITABLE | FILL_GLOBAL | FILL_LARGE);
 	/* The part of it behind the end of RAM. */
 	core_page_fault(&f->vm, 0x30000000 + G_RAM, 0);
 	CHECK_EQ("outside", f->vm.end.how, END_CRASH);
 	CHECK_STR("outside", f->vm.end.reason, "no memory");
 }
+
+/* One large page at a time, whole but for what lies beyond RAM. */
+static void large_pages(void **state)
+{
+	static const struct {
+		const char *what;
+		u32 entry, error, offset;
+		enum mode mode;
+		u32 gpa, bytes, flags;	/* no bytes: beyond RAM */
+	} table[] = {
+		{ "first", PTE_W | PTE_U | PTE_D, 0, 0, USER,
+		  0, 4 << 20, FILL_WRITABLE | FILL_USER },
+		{ "clean, read", PTE_W | PTE_U | 0x400000, 0, 0x3fffff, USER,
+		  0x400000, 4 << 20, FILL_USER },
+		{ "clean, written", PTE_W | PTE_U | 0x400000, PFEC_W, 0x12345,
+		  USER, 0x400000, 4 << 20, FILL_WRITABLE | FILL_USER },
+		{ "the kernel's", PTE_W | PTE_D | PTE_G | 0x400000, 0, 0x200000,
+		  KERNEL, 0x400000, 4 << 20, FILL_WRITABLE | FILL_GLOBAL },
+		{ "read-only", PTE_D | 0x400000, 0, 0x200000, KERNEL,
+		  0x400000, 4 << 20, 0 },
+		{ "the user's, by the kernel", PTE_U | 0x400000, 0, 0x200000,
+		  KERNEL, 0x400000, 4 << 20, FILL_USER },
+		{ "with the end of RAM", PTE_W | 0x800000, 0, 0x17fff, KERNEL,
+		  0x800000, 0x18000, 0 },
+		{ "behind the end of RAM", PTE_W | 0x800000, 0, 0x18000, KERNEL,
+		  0, 0, 0 },
+		{ "beyond RAM", PTE_W | 0xc00000, 0, 0, KERNEL, 0, 0, 0 },
+		{ "the last of all", PTE_W | 0xffc00000, 0, 0x3fffff, KERNEL,
+		  0, 0, 0 },
+	};
+	size_t i;
+	u32 at, n, pde, mapped;
+
+	(void)state;
+	more_ram(0x818000);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = table[i].what;
+
+		host_flush(&f->vm, true);
+		prepare(table[i].mode, (const u8[]){ 0x90 }, 1);
+		/* Others on both sides, small ones of the kernel's below. */
+		for (at = 0x3fc00000, n = 0; n < 3; n++, at += LARGE_SIZE) {
+			pde = PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS |
+			      n << 22;
+			if (n == 1)
+				pde = table[i].entry | PTE_P | PTE_PS;
+			memcpy(f->vm.ram + G_PD + (at >> 22) * 4, &pde, 4);
+		}
+		core_page_fault(&f->vm, 0x40000000 + table[i].offset,
+				table[i].error);
+		if (!table[i].bytes) {
+			CHECK_EQ(r, f->vm.end.how, END_CRASH);
+			CHECK_EQ(r, f->n_calls, 0);
+			continue;
+		}
+		done(r, 0, 0);
+		CHECK_EQ(r, f->n_calls, 1);
+		CHECK_EQ(r, f->calls[0].arg[0], 0x40000000);
+		CHECK_EQ(r, f->calls[0].arg[1], table[i].gpa);
+		CHECK_EQ(r, f->calls[0].arg[2], table[i].bytes);
+		CHECK_EQ(r, f->calls[0].arg[3], table[i].flags | FILL_LARGE);
+		memcpy(&mapped, f->vm.ram + G_PD + 0x400, 4);
+		CHECK_EQ(r, mapped, table[i].entry | PTE_P | PTE_PS | PTE_A |
+			 (table[i].error ? PTE_D : 0));
+	}
+	/* With paging off they are large from 4 MiB on. */
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	f->vm.cpu.cr0 = CR0_PE | CR0_ET;
+	core_page_fault(&f->vm, 0x3fffff, 0);
+	CHECK_EQ("unpaged", f->calls[0].arg[0], 0x3ff000);
+	CHECK_EQ("unpaged", f->calls[0].arg[2], PAGE_SIZE);
+	core_page_fault(&f->vm, 0x400000, 0);
+	CHECK_EQ("unpaged", f->calls[1].arg[1], 0x400000);
+	CHECK_EQ("unpaged", f->calls[1].arg[2], LARGE_SIZE);
+	CHECK_EQ("unpaged", f->calls[1].arg[3], FILL_WRITABLE | FILL_LARGE);
+	core_page_fault(&f->vm, 0x817fff, 0);
+	CHECK_EQ("unpaged", f->calls[2].arg[0], 0x800000);
+	CHECK_EQ("unpaged", f->calls[2].arg[2], 0x18000);
+	CHECK_EQ("unpaged", f->n_calls, 3);
+}
+
+/* A page fault of a program that the guest's kernel has to handle. */
+static void user_fault(const char *r, u32 linear, u32 error)
+{
+	prepare(USER, (const u8[]){ 0x90 }, 1);
+	core_page_fault(&f->vm, linear, error);
+	CHECK(r, guest_delivered(f, VEC_PF));
+	CHECK_EQ(r, fake_count(f, CALL_FILL), 0);
+	CHECK_EQ(r, f->vm.refill, true);
+	CHECK_EQ(r, f->vm.refill_linear, linear);
+	fake_forget(f);
+}
+
+/* The IRET of a handler whose exception pushed @words more than a frame. */
+static void handler_iret(const char *r, u32 words)
+{
+	f->vm.cpu.reg[ESP] += 4 * words;
+	core_iret(&f->vm);
+	CHECK_EQ(r, f->vm.end.how, END_NOT);
+}
+
+/* Behind a fault that was handled the page is there at once, if it can be. */
+static void refill(void **state)
+{
+#define P_U	(PTE_P | PTE_U)
+#define P_UW	(PTE_P | PTE_U | PTE_W)
+#define A_D	(PTE_A | PTE_D)
+#define RO	FILL_USER
+#define RW	(FILL_USER | FILL_WRITABLE)
+	static const struct {
+		const char *what;
+		u32 first, error;	/* what the fault found */
+		s32 had;		/* and the host had filled; -1: nothing */
+		bool flush;
+		u32 then;		/* what the guest made of it */
+		s32 fill;		/* -1: none */
+	} table[] = {
+		{ "there now", 0, 0, -1, false, 0x60000 | P_UW | PTE_A, RO },
+		{ "not accessed", 0, 0, -1, false, 0x60000 | P_UW, RO },
+		{ "dirty", 0, PFEC_W, -1, false, 0x60000 | P_UW | A_D, RW },
+		{ "dirty, not accessed", 0, PFEC_W, -1, false,
+		  0x60000 | P_UW | PTE_D, RW },
+		{ "clean, to be written", 0, PFEC_W, -1, false, 0x60000 | P_UW,
+		  RO },
+		{ "read-only", 0, 0, -1, false, 0x60000 | P_U | A_D, RO },
+		{ "global", 0, 0, -1, false, 0x60000 | P_U | PTE_G,
+		  RO | FILL_GLOBAL },
+		{ "last page of RAM", 0, 0, -1, false,
+		  (G_RAM - PAGE_SIZE) | P_UW, RO },
+		{ "not handled", 0, 0, -1, false, 0, -1 },
+		{ "swapped", 0, 0, -1, false, 0x60000 | PTE_U | PTE_W | A_D,
+		  -1 },
+		{ "the kernel's", 0, 0, -1, false,
+		  0x60000 | PTE_P | PTE_W | A_D, -1 },
+		{ "the kernel's as before", 0x60000 | PTE_P | PTE_W | A_D, 0,
+		  -1, false, 0x60000 | PTE_P | PTE_W | A_D, -1 },
+		{ "beyond RAM", 0, 0, -1, false, G_RAM | P_UW, -1 },
+		{ "far beyond RAM", 0, 0, -1, false, PAGE_MASK | P_UW, -1 },
+		{ "copied on write", 0x60000 | P_U | PTE_A, PFEC_W, RO, true,
+		  0x70000 | P_UW | A_D, RW },
+		{ "copied, not accessed", 0x60000 | P_U | PTE_A, PFEC_W, RO,
+		  true, 0x70000 | P_UW | PTE_D, RW },
+		{ "copied, clean", 0x60000 | P_U | PTE_A, PFEC_W, RO, true,
+		  0x70000 | P_UW, RO },
+		{ "made writable", 0x60000 | P_U | PTE_A, PFEC_W, RO, false,
+		  0x60000 | P_UW | A_D, RW },
+		{ "made writable, not filled", 0x60000 | P_U | PTE_A, PFEC_W,
+		  -1, false, 0x60000 | P_UW | A_D, RW },
+		{ "made writable, clean", 0x60000 | P_U | PTE_A, PFEC_W, RO,
+		  false, 0x60000 | P_UW | PTE_A, -1 },
+		{ "still read-only", 0x60000 | P_U | PTE_A, PFEC_W, RO, false,
+		  0x60000 | P_U | PTE_A, -1 },
+		{ "still read-only, dirty", 0x60000 | P_U | A_D, PFEC_W, RO,
+		  false, 0x60000 | P_U | A_D, -1 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		u32 linear = WINDOW + 3 * PAGE_SIZE + 0x123;
+		u64 count = f->vm.stats.injected_page_faults;
+		const char *r = table[i].what;
+		struct vcpu user;
+
+		host_flush(&f->vm, true);
+		guest_map(f, linear, table[i].first);
+		if (table[i].had >= 0)
+			host_fill(&f->vm, linear & PAGE_MASK,
+				  table[i].first & PAGE_MASK, PAGE_SIZE,
+				  (u32)table[i].had);
+		user_fault(r, linear, table[i].error);
+		user = before;
+		guest_map(f, linear, table[i].then);
+		if (table[i].flush)
+			host_drop(&f->vm, linear, linear + 1);
+		handler_iret(r, 1);
+		CHECK_EQ(r, f->vm.cpu.cpl, 3);
+		CHECK_EQ(r, f->vm.cpu.eip, user.eip);
+		CHECK_EQ(r, f->vm.cpu.reg[ESP], user.reg[ESP]);
+		CHECK_EQ(r, f->vm.refill, false);
+		CHECK_EQ(r, f->vm.stats.injected_page_faults, count + 1);
+		CHECK_EQ(r, fake_count(f, CALL_FILL), table[i].fill >= 0);
+		/* As if the program had read there; not as if it had written. */
+		CHECK_EQ(r, get_pte(linear), table[i].then |
+			 (table[i].fill >= 0 ? PTE_A : 0));
+		if (table[i].fill >= 0)
+			CHECK_EQ(r, fake_shadow(f, linear), FAKE_FILLED |
+				 (table[i].then & PAGE_MASK) |
+				 (u32)table[i].fill);
+		/* Once. */
+		host_drop(&f->vm, linear, linear + 1);
+		core_inject(&f->vm, VEC_UD, 0);
+		fake_forget(f);
+		handler_iret(r, 0);
+		CHECK_EQ(r, f->vm.cpu.cpl, 3);
+		CHECK_EQ(r, fake_count(f, CALL_FILL), 0);
+	}
+}
+
+/* What is no page that a refill could fill, and what goes wrong with one. */
+static void refill_of_nothing(void **state)
+{
+	u32 linear = WINDOW, pde, at = G_PD + (linear >> 22) * 4, i;
+	const u32 pdes[] = {
+		0,
+		PTE_P | PTE_W | PTE_U | PTE_PS | PTE_A | PTE_D,
+		G_RAM | PTE_P | PTE_W | PTE_U,
+	};
+
+	(void)state;
+	/* The page directory's entry changes; back before the IRET's end. */
+	memcpy(&pde, f->vm.ram + at, 4);
+	for (i = 0; i < ARRAY_SIZE(pdes); i++) {
+		const char *r = row("pde %#x", pdes[i]);
+
+		user_fault(r, linear, 0);
+		guest_map(f, linear, 0x60000 | P_UW | PTE_A);
+		memcpy(f->vm.ram + at, &pdes[i], 4);
+		handler_iret(r, 1);
+		memcpy(f->vm.ram + at, &pde, 4);
+		CHECK_EQ(r, f->vm.cpu.cpl, 3);
+		CHECK_EQ(r, f->vm.refill, false);
+		CHECK_EQ(r, fake_count(f, CALL_FILL), 0);
+		guest_map(f, linear, 0);
+	}
+	/* The host's part of the address space, whatever the tables say. */
+	pde = G_PT_USER | PTE_P | PTE_W | PTE_U;
+	memcpy(f->vm.ram + G_PD + 1023 * 4, &pde, 4);
+	guest_map(f, PLEX86_INFO, 0x60000 | P_UW | A_D);
+	guest_map(f, G_USER, 0x60000 | P_UW | A_D);	/* the same entry */
+	user_fault("top", PLEX86_INFO, 0);
+	handler_iret("top", 1);
+	CHECK_EQ("top", f->vm.cpu.cpl, 3);
+	CHECK_EQ("top", fake_count(f, CALL_FILL), 0);
+	/* What the host refuses is for the access itself to find out. */
+	user_fault("refused", linear, 0);
+	guest_map(f, linear, 0x60000 | P_UW | PTE_A);
+	f->fill_result = -1;
+	handler_iret("refused", 1);
+	CHECK_EQ("refused", f->vm.cpu.cpl, 3);
+	CHECK_EQ("refused", f->vm.cpu.eip, G_USER_CODE);
+	CHECK_EQ("refused", fake_count(f, CALL_FILL), 1);
+}
+
+/* It is the next IRET to user mode that counts, and the last fault. */
+static void refill_when(void **state)
+{
+	u32 a = WINDOW, b = WINDOW + 2 * PAGES * PAGE_SIZE, value, i;
+
+	(void)state;
+	/* An interrupt of the handler comes back to the handler. */
+	user_fault("nested", a, 0);
+	guest_map(f, a, 0x60000 | P_UW);
+	core_inject(&f->vm, VEC_UD, 0);
+	handler_iret("nested", 0);
+	CHECK_EQ("nested", f->vm.cpu.cpl, 0);
+	CHECK_EQ("nested", fake_count(f, CALL_FILL), 0);
+	CHECK_EQ("nested", get_pte(a), 0x60000 | P_UW);
+	handler_iret("nested", 1);
+	CHECK_EQ("nested", f->vm.cpu.cpl, 3);
+	CHECK_EQ("nested", fake_count(f, CALL_FILL), 1);
+	/* An IRET that faults is none. */
+	host_flush(&f->vm, true);
+	guest_map(f, a, 0);
+	user_fault("bad frame", a, 0);
+	guest_map(f, a, 0x60000 | P_UW);
+	i = f->vm.cpu.reg[ESP];
+	value = guest_read32(f, i + 8);
+	guest_write32(f, i + 8, 0x33);
+	handler_iret("bad frame", 1);
+	CHECK("bad frame", guest_delivered(f, VEC_GP));
+	CHECK_EQ("bad frame", fake_count(f, CALL_FILL), 0);
+	f->vm.cpu.reg[ESP] = i;
+	guest_write32(f, i + 8, value);
+	handler_iret("bad frame", 1);
+	CHECK_EQ("bad frame", f->vm.cpu.cpl, 3);
+	CHECK_EQ("bad frame", fake_count(f, CALL_FILL), 1);
+	/* The handler's own faults, and those that a fill ends, are none. */
+	host_flush(&f->vm, true);
+	guest_map(f, b, 0);
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	core_page_fault(&f->vm, b, 0);
+	CHECK("kernel", guest_delivered(f, VEC_PF));
+	CHECK_EQ("kernel", f->vm.refill, false);
+	prepare(USER, (const u8[]){ 0x90 }, 1);
+	core_page_fault(&f->vm, a, 0);
+	CHECK_EQ("filled", fake_count(f, CALL_FILL), 1);
+	CHECK_EQ("filled", f->vm.refill, false);
+	/* A fault in the handler leaves the program's where it is. */
+	host_flush(&f->vm, true);
+	guest_map(f, a, 0);
+	user_fault("handler faults", a, 0);
+	core_page_fault(&f->vm, b, PFEC_W);
+	CHECK_EQ("handler faults", f->vm.refill_linear, a);
+	guest_map(f, a, 0x60000 | P_UW);
+	guest_map(f, b, 0x61000 | P_UW);
+	handler_iret("handler faults", 1);
+	CHECK_EQ("handler faults", f->vm.cpu.cpl, 0);
+	handler_iret("handler faults", 1);
+	CHECK_EQ("handler faults", f->vm.cpu.cpl, 3);
+	CHECK_EQ("handler faults", fake_shadow(f, a),
+		 0x60000 | FAKE_FILLED | FILL_USER);
+	CHECK_EQ("handler faults", fake_shadow(f, b), 0);
+	/* The handler may have used the page itself, through the same shadow. */
+	host_flush(&f->vm, true);
+	guest_map(f, a, 0);
+	user_fault("filled by the handler", a, 0);
+	guest_map(f, a, 0x60000 | P_UW);
+	core_page_fault(&f->vm, a, 0);
+	CHECK_EQ("filled by the handler", fake_count(f, CALL_FILL), 1);
+	handler_iret("filled by the handler", 1);
+	CHECK_EQ("filled by the handler", fake_count(f, CALL_FILL), 1);
+	/* An instruction that is emulated faults like any other: LAR. */
+	guest_map(f, b, 0);
+	prepare(USER, (const u8[]){ 0x0f, 0xb9, 0xf3, 0x0f, 0x02, 0x03 }, 6);
+	f->vm.cpu.reg[EBX] = b + 8;
+	core_undefined(&f->vm);
+	CHECK("emulated", guest_delivered(f, VEC_PF));
+	CHECK_EQ("emulated", f->vm.refill, true);
+	CHECK_EQ("emulated", f->vm.refill_linear, b + 8);
+	guest_map(f, b, 0x61000 | P_UW | A_D);
+	handler_iret("emulated", 1);
+	CHECK_EQ("emulated", fake_shadow(f, b),
+		 0x61000 | FAKE_FILLED | FILL_USER | FILL_WRITABLE);
+}
+
+/* A refill is a fill: with its neighbours, and by the tables of the day. */
+static void refill_around(void **state)
+{
+	u32 linear = WINDOW + 5 * PAGE_SIZE, other_pd = 0x58000, i, pde;
+
+	(void)state;
+	for (i = 0; i < PAGES; i++)
+		window_page("aa.aa.aana......"[i], i);
+	guest_map(f, linear, 0);
+	user_fault("around", linear, 0);
+	window_page('n', 5);
+	handler_iret("around", 1);
+	check_window("around", "AA.BBBBB.C......");
+
+	/* The kernel went on to another task, of other tables. */
+	host_flush(&f->vm, true);
+	guest_map(f, linear, 0);
+	user_fault("other task", linear, 0);
+	memcpy(f->vm.ram + other_pd, f->vm.ram + G_PD, PAGE_SIZE);
+	pde = (other_pd + PAGE_SIZE) | PTE_P | PTE_W | PTE_U;
+	memcpy(f->vm.ram + other_pd + (linear >> 22) * 4, &pde, 4);
+	pde = 0x70000 | P_UW | A_D;
+	memcpy(f->vm.ram + other_pd + PAGE_SIZE + ((linear >> 12) & 1023) * 4,
+	       &pde, 4);
+	f->vm.cpu.cr3 = other_pd;
+	handler_iret("other task", 1);
+	CHECK_EQ("other task", f->vm.cpu.cpl, 3);
+	CHECK_EQ("other task", fake_shadow(f, linear),
+		 0x70000 | FAKE_FILLED | FILL_USER | FILL_WRITABLE);
+	CHECK_EQ("other task", get_pte(linear), 0);
+}
+
+/* core_touch(): what kernel mode may read is filled, the rest is let be. */
+static void touch(void **state)
+{
+	static const struct {
+		const char *what;
+		u32 entry;
+		s32 had;		/* filled before with, -1: not */
+		s32 fill;		/* -1: not */
+	} table[] = {
+		{ "the user's", 0x60000 | P_UW | PTE_A, -1, RO },
+		{ "not accessed", 0x60000 | P_UW, -1, RO },
+		{ "dirty", 0x60000 | P_UW | PTE_D, -1, RW },
+		{ "the kernel's", 0x60000 | PTE_P | PTE_W | A_D, -1,
+		  FILL_WRITABLE },
+		{ "read-only, global", 0x60000 | PTE_P | PTE_G, -1,
+		  FILL_GLOBAL },
+		{ "not present", 0x60000 | PTE_W | PTE_U, -1, -1 },
+		{ "beyond RAM", G_RAM | P_UW, -1, -1 },
+		{ "far beyond RAM", PAGE_MASK | P_UW, -1, -1 },
+		{ "filled", 0x60000 | P_UW | A_D, RW, -1 },
+		/* Enough to read there. */
+		{ "filled read-only", 0x60000 | P_UW | A_D, RO, -1 },
+	};
+	size_t i;
+	u32 mode;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (mode = KERNEL; mode <= USER; mode++) {
+		const char *r = row("%s, mode %u", table[i].what, mode);
+		u32 linear = WINDOW + 0x4ffc;
+
+		host_flush(&f->vm, true);
+		guest_map(f, linear, table[i].entry);
+		if (table[i].had >= 0)
+			host_fill(&f->vm, linear & PAGE_MASK,
+				  table[i].entry & PAGE_MASK, PAGE_SIZE,
+				  (u32)table[i].had);
+		prepare((enum mode)mode, (const u8[]){ 0x90 }, 1);
+		core_touch(&f->vm, linear);
+		done(r, 0, 0);
+		CHECK_EQ(r, f->n_calls, table[i].fill >= 0);
+		CHECK_EQ(r, f->vm.refill, false);
+		if (table[i].fill < 0)
+			continue;
+		CHECK_EQ(r, fake_shadow(f, linear), FAKE_FILLED |
+			 (table[i].entry & PAGE_MASK) | (u32)table[i].fill);
+		CHECK_EQ(r, get_pte(linear), table[i].entry | PTE_A);
+	}
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	core_touch(&f->vm, PLEX86_INFO);
+	core_touch(&f->vm, 0xffffffff);
+	done("top", 0, 0);
+	CHECK_EQ("top", f->n_calls, 0);
+	/* Refused: nobody asked. */
+	host_flush(&f->vm, true);
+	guest_map(f, WINDOW + 0x4000, 0);
+	guest_map(f, WINDOW, 0x60000 | P_UW);
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	f->fill_result = -1;
+	core_touch(&f->vm, WINDOW);
+	done("refused", 0, 0);
+	CHECK_EQ("refused", f->n_calls, 1);
+	f->fill_result = 0;
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	f->vm.cpu.cr0 = CR0_PE | CR0_ET;
+	core_touch(&f->vm, 0x60ffc);
+	core_touch(&f->vm, G_RAM);
+	done("unpaged", 0, 0);
+	CHECK_EQ("unpaged", f->n_calls, 1);
+	CHECK_EQ("unpaged", fake_shadow(f, 0x60000),
+		 0x60000 | FAKE_FILLED | FILL_WRITABLE);
+}
+#undef P_U
+#undef P_UW
+#undef A_D
+#undef RO
+#undef RW
 
 static void fill_refused(void **state)
 {
@@ -1714,7 +2709,8 @@ static void random_code(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(mov_cr), TEST(cr_flushes), TEST(clts_and_lmsw),
+		TEST(mov_cr), TEST(cr_flushes), TEST(cr3_spaces),
+		TEST(clts_and_lmsw),
 		TEST(mov_dr), TEST(lgdt_and_lidt), TEST(lgdt_faults),
 		TEST(ltr_and_lldt), TEST(xsetbv), TEST(wbinvd_and_invd),
 		TEST(hlt), TEST(cli_and_sti), TEST(ports), TEST(not_emulated),
@@ -1726,7 +2722,11 @@ int main(void)
 		TEST(prefixes), TEST(cpuid_of_a_program), TEST(ud1),
 		TEST(rdtsc), TEST(int_iret), TEST(other_undefined), TEST(next_stores),
 		TEST(next_sgdt_sidt), TEST(next_unknown), TEST(fills),
-		TEST(fills_large), TEST(fill_refused), TEST(fault_in_top),
+		TEST(fills_around), TEST(window_borders),
+		TEST(neighbour_refused), TEST(fills_agree), TEST(fills_unpaged),
+		TEST(fills_large), TEST(large_pages), TEST(refill),
+		TEST(refill_of_nothing), TEST(refill_when), TEST(refill_around),
+		TEST(touch), TEST(fill_refused), TEST(fault_in_top),
 		TEST(random_code),
 	};
 

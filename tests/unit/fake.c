@@ -3,12 +3,19 @@
  * The host_*() functions that the core expects of a host: each notes its
  * arguments in struct fake, and answers as the test has set it.
  *
+ * What host_fill() was asked for is remembered until it is dropped or flushed,
+ * for host_filled() and the tests to look at; what breaks the rules of vm.h
+ * fails the test.
+ *
  * Guest RAM is a heap block of exactly its size, so that the sanitizer sees an
  * access beyond it.
  */
 #include "fake.h"
+#include "unit.h"
 
 #include <stdlib.h>
+
+#define ROW_PAGES	(LARGE_SIZE / PAGE_SIZE)
 
 static struct fake *fake_of(struct vm *vm)
 {
@@ -38,6 +45,10 @@ struct fake *fake_new(u32 ram_bytes)
 
 void fake_free(struct fake *f)
 {
+	u32 i;
+
+	for (i = 0; i < 1024; i++)
+		free(f->shadow[i]);
 	free(f->vm.ram);
 	free(f);
 }
@@ -85,22 +96,90 @@ void host_set_vip(struct vm *vm, bool on)
 	note(vm, (struct call){ CALL_SET_VIP, { on } });
 }
 
-int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, bool writable,
-	      bool global)
+/* fake_shadow() - what is filled at @linear: 0, or see FAKE_FILLED */
+u32 fake_shadow(const struct fake *f, u32 linear)
 {
-	note(vm, (struct call){ CALL_FILL,
-				{ linear, gpa, bytes, writable, global } });
-	return fake_of(vm)->fill_result;
+	const u32 *pages = f->shadow[linear >> 22];
+
+	return pages ? pages[linear / PAGE_SIZE % ROW_PAGES] : 0;
 }
 
-void host_drop(struct vm *vm, u32 linear)
+int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 {
-	note(vm, (struct call){ CALL_DROP, { linear } });
+	struct fake *f = fake_of(vm);
+	u32 align = flags & FILL_LARGE ? LARGE_SIZE : PAGE_SIZE, i;
+	char r[80];		/* row() is the test's */
+
+	snprintf(r, sizeof(r), "host_fill(%#x, %#x, %#x, %#x)", linear, gpa,
+		 bytes, flags);
+	note(vm, (struct call){ CALL_FILL, { linear, gpa, bytes, flags } });
+	CHECK_EQ(r, linear % align | gpa % align | bytes % PAGE_SIZE, 0);
+	CHECK(r, bytes && bytes <= LARGE_SIZE);
+	CHECK_EQ(r, (linear + bytes - 1) >> 22, linear >> 22);
+	CHECK(r, linear < PLEX86_TOP);
+	CHECK(r, gpa < vm->ram_bytes && bytes <= vm->ram_bytes - gpa);
+	CHECK_EQ(r, flags & ~(FILL_WRITABLE | FILL_GLOBAL | FILL_USER |
+			      FILL_LARGE), 0);
+	if (f->fill_result ||
+	    (linear < f->refuse_to && linear + (bytes - 1) >= f->refuse_from))
+		return -1;
+
+	if (!f->shadow[linear >> 22])
+		f->shadow[linear >> 22] = calloc(ROW_PAGES, sizeof(u32));
+	for (i = 0; i < bytes; i += PAGE_SIZE)
+		f->shadow[linear >> 22][(linear + i) / PAGE_SIZE % ROW_PAGES] =
+			(gpa + i) | FAKE_FILLED | flags;
+	return 0;
+}
+
+bool host_filled(struct vm *vm, u32 linear, bool writable)
+{
+	u32 page = fake_shadow(fake_of(vm), linear);
+
+	return page && (!writable || (page & FILL_WRITABLE));
+}
+
+/* Forgets what lies from @from to below @to; @local: and is not global. */
+static void forget(struct fake *f, u64 from, u64 to, bool local)
+{
+	u32 n, i;
+
+	for (n = 0; n < 1024; n++) {
+		for (i = 0; f->shadow[n] && i < ROW_PAGES; i++) {
+			u64 at = ((u64)n * ROW_PAGES + i) * PAGE_SIZE;
+			u32 *page = &f->shadow[n][i];
+			bool in = at < to && at + PAGE_SIZE > from;
+
+			/* Of a large one all goes. */
+			if (*page & FILL_LARGE)
+				in = (u64)n << 22 < to &&
+				     (u64)(n + 1) << 22 > from;
+			if (in && !(local && (*page & FILL_GLOBAL)))
+				*page = 0;
+		}
+	}
+}
+
+void host_drop(struct vm *vm, u32 from, u32 to)
+{
+	note(vm, (struct call){ CALL_DROP, { from, to } });
+	if (from < to)
+		forget(fake_of(vm), from, to, false);
 }
 
 void host_flush(struct vm *vm, bool global)
 {
 	note(vm, (struct call){ CALL_FLUSH, { global } });
+	forget(fake_of(vm), 0, PLEX86_TOP, !global);
+}
+
+int host_space(struct vm *vm, u32 asid, bool keep)
+{
+	note(vm, (struct call){ CALL_SPACE, { asid, keep } });
+	if (asid >= fake_of(vm)->asids)
+		return -1;
+	forget(fake_of(vm), 0, PLEX86_TOP, true);
+	return 0;
 }
 
 int host_load_segment(struct vm *vm, u32 segment, u32 selector)

@@ -9,9 +9,10 @@
 #include "vm.h"
 
 enum call_kind {
-	CALL_SET_VIF, CALL_SET_VIP, CALL_FILL, CALL_DROP, CALL_FLUSH,
-	CALL_LOAD_SEGMENT, CALL_SYNC_TLS, CALL_TRAP_TSC, CALL_READ_TSC, CALL_HALT, CALL_TIMER, CALL_CLOCK,
-	CALL_WRITE, CALL_DOORBELL, CALL_RESET_DEVICE,
+	CALL_SET_VIF, CALL_SET_VIP, CALL_FILL, CALL_DROP, CALL_FLUSH, CALL_SPACE,
+	CALL_LOAD_SEGMENT, CALL_SYNC_TLS, CALL_TRAP_TSC, CALL_READ_TSC,
+	CALL_HALT, CALL_TIMER, CALL_CLOCK, CALL_WRITE, CALL_DOORBELL,
+	CALL_RESET_DEVICE,
 };
 
 /* A call of a host_*() function, its arguments in order. */
@@ -30,7 +31,11 @@ struct fake {
 
 	bool vif, vip;
 	int fill_result, segment_result;
+	u32 refuse_from, refuse_to;	/* linear: host_fill() fails there too */
+	u32 asids;			/* host_space() fails from this one on */
 	u64 clock[2];
+
+	u32 *shadow[1024];	/* what is filled, a row for 4 MiB; fake_shadow() */
 
 	struct call calls[CALLS_MAX];
 	u32 n_calls;		/* since fake_forget(), CALLS_MAX at most kept */
@@ -41,5 +46,10 @@ void fake_free(struct fake *f);
 void fake_forget(struct fake *f);
 u32 fake_count(const struct fake *f, enum call_kind kind);
 const struct call *fake_call(const struct fake *f, enum call_kind kind);
+
+/* A page that is filled: its gpa, this, and the flags of host_fill(). */
+#define FAKE_FILLED	0x800u
+
+u32 fake_shadow(const struct fake *f, u32 linear);
 
 #endif

@@ -14,8 +14,8 @@
 
 #define OFFSET	0xc0000000u
 #define RAM	(IMAGE_LOWEST + 2 * PAGE_SIZE)
-#define DATA	256u		/* bytes of the one segment in the file */
-#define SITES	5u
+#define DATA	1024u		/* bytes of the one segment in the file */
+#define SITES	6u
 
 /* The file: headers, the note, the segment with the site table at its end. */
 struct file {
@@ -40,7 +40,8 @@ static const struct plex86_site good_sites[SITES] = {
 	{ OFFSET + IMAGE_LOWEST + 16, PLEX86_SITE_STI, 7, 0 },
 	{ OFFSET + IMAGE_LOWEST + 32, PLEX86_SITE_PUSHF, 28, 0 },
 	{ OFFSET + IMAGE_LOWEST + 64, PLEX86_SITE_POPF, 14, 0 },
-	{ OFFSET + IMAGE_LOWEST + 80, PLEX86_SITE_IRET, 6, 0 },
+	{ OFFSET + IMAGE_LOWEST + 80, PLEX86_SITE_IRET, 7, 0 },
+	{ OFFSET + IMAGE_LOWEST + 88, PLEX86_SITE_CALL, 6, 0 },
 };
 
 static void make_good(void)
@@ -137,7 +138,8 @@ static void good_file(void **state)
 			    0x59, 0x58, 0x66, 0x90 } },
 		{ 64, 14, { 0x50, 0x8a, 0x44, 0x24, 0x05, 0x24, 0x02, 0xa2,
 			    0x01, 0x10, 0xc0, 0xff, 0x58, 0x9d } },
-		{ 80, 6, { 0xcd, IMAGE_INT_IRET, 0x0f, 0x1f, 0x40, 0x00 } },
+		{ 80, 7, { 0x36, 0xff, 0x25, 0x08, 0x20, 0xc0, 0xff } },
+		{ 88, 6, { 0xff, 0x15, 0x04, 0x20, 0xc0, 0xff } },
 	};
 	u8 want[DATA];
 	size_t i;
@@ -160,6 +162,79 @@ static void good_file(void **state)
 	CHECK_MEM("sti", &(u32){ PLEX86_INFO_STI + 1 }, forms[1].code + 2, 4);
 	CHECK_MEM("pushf", &(u32){ PLEX86_INFO }, forms[2].code + 9, 4);
 	CHECK_MEM("popf", &(u32){ PLEX86_INFO_STI + 1 }, forms[3].code + 8, 4);
+	CHECK_MEM("iret", &(u32){ IMAGE_IRET_POINTERS }, forms[4].code + 3, 4);
+	CHECK_MEM("call", &(u32){ PLEX86_GATES +
+				  offsetof(struct plex86_gates, call) },
+		  forms[5].code + 2, 4);
+	CHECK_EQ("iret", image.irets, 1);
+	CHECK_EQ("iret", image.iret[0], OFFSET + IMAGE_LOWEST + 80);
+}
+
+/*
+ * IRET sites: the first ones in the table have a pointer each, in its order,
+ * behind struct plex86_gates and in the same page; the others are an INT.
+ */
+static void iret_sites(void **state)
+{
+	static const u32 counts[] = {
+		0, 1, 2, IMAGE_IRETS - 1, IMAGE_IRETS, IMAGE_IRETS + 1,
+		IMAGE_IRETS + 9,
+	};
+	static const u8 last[] = {
+		0xcd, IMAGE_INT_IRET, 0x0f, 0x1f, 0x44, 0x00, 0x00,
+	};
+	size_t c;
+	u32 i, n;
+
+	(void)state;
+	CHECK_EQ("pointers", IMAGE_IRET_POINTERS,
+		 PLEX86_GATES + sizeof(struct plex86_gates));
+	for (c = 0; c < ARRAY_SIZE(counts); c++) {
+		struct file file = good;
+		u32 at = DATA;
+
+		/* Backwards in memory, and sites of another kind in between. */
+		for (i = 0; i < counts[c]; i++) {
+			struct plex86_site site = {
+				OFFSET + IMAGE_LOWEST + 16 * (counts[c] - i),
+				PLEX86_SITE_IRET, PLEX86_SITE_IRET_LEN, 0,
+			};
+
+			at -= sizeof(site);
+			memcpy(file.data + at, &site, sizeof(site));
+			if (i % 3)
+				continue;
+			site.addr += 8;
+			site.kind = PLEX86_SITE_CALL;
+			site.len = PLEX86_SITE_CALL_LEN;
+			at -= sizeof(site);
+			memcpy(file.data + at, &site, sizeof(site));
+		}
+		file.note.sites = OFFSET + IMAGE_LOWEST + at;
+		CHECK_STR(row("%u", counts[c]), load(&file, sizeof(file)), NULL);
+		n = counts[c] < IMAGE_IRETS ? counts[c] : IMAGE_IRETS;
+		CHECK_EQ(row("%u", counts[c]), image.irets, n);
+		/* It counts for itself. */
+		CHECK_STR("again", image_shared_form(&f->vm, &image), NULL);
+		CHECK_EQ("again", image.irets, n);
+		/* In the table the one at the lowest address comes first. */
+		for (i = 0; i < counts[c]; i++) {
+			u32 gpa = IMAGE_LOWEST + 16 * (i + 1);
+			u32 pointer = IMAGE_IRET_POINTERS + 4 * i;
+			const char *r = row("site %u of %u", i, counts[c]);
+			const u8 *code = f->vm.ram + gpa;
+
+			CHECK_EQ(r, code[7], file.data[16 * (i + 1) + 7]);
+			if (i >= IMAGE_IRETS) {
+				CHECK_MEM(r, code, last, sizeof(last));
+				continue;
+			}
+			CHECK_MEM(r, code, ((u8[]){ 0x36, 0xff, 0x25 }), 3);
+			CHECK_MEM(r, code + 3, &pointer, 4);
+			CHECK_EQ(r, image.iret[i], OFFSET + gpa);
+			CHECK(r, pointer + 4 <= PLEX86_GATES + PAGE_SIZE);
+		}
+	}
 }
 
 /* Every length a file can be cut to is an error, and never a wild read. */
@@ -331,11 +406,17 @@ static void wrong_sites(void **state)
 		struct plex86_site site;
 		bool ok;
 	} table[] = {
-		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 6, 0 }, true },
-		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 6, 7 }, true },
-		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 7, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 7, 0 }, true },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 7, 7 }, true },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 6, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_IRET, 8, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CALL, 6, 0 }, true },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CALL, 5, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CALL, 7, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, 0, 6, 0 }, false },
-		{ { OFFSET + IMAGE_LOWEST, 6, 6, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, 0, 0, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, 7, 6, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, 7, 0, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, 255, 7, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CLI, 6, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CLI, 8, 0 }, false },
@@ -349,7 +430,10 @@ static void wrong_sites(void **state)
 		{ { end - 6, PLEX86_SITE_CLI, 7, 0 }, false },
 		{ { end, PLEX86_SITE_CLI, 7, 0 }, false },
 		{ { end + 1, PLEX86_SITE_CLI, 7, 0 }, false },
-		{ { end - 6, PLEX86_SITE_IRET, 6, 0 }, true },
+		{ { end - 7, PLEX86_SITE_IRET, 7, 0 }, true },
+		{ { end - 6, PLEX86_SITE_IRET, 7, 0 }, false },
+		{ { end - 6, PLEX86_SITE_CALL, 6, 0 }, true },
+		{ { end - 5, PLEX86_SITE_CALL, 6, 0 }, false },
 		{ { end - 28, PLEX86_SITE_PUSHF, 28, 0 }, true },
 		{ { end - 6, PLEX86_SITE_PUSHF, 6, 0 }, false },
 		{ { end - 7, PLEX86_SITE_PUSHF, 7, 0 }, false },
@@ -375,16 +459,18 @@ static void wrong_sites(void **state)
 			CHECK_EQ(r, ram[n], 0);
 	}
 	/* The same where the image ends with RAM. */
-	for (i = 0; i < 256; i++) {
+	for (i = 0; i < 512; i++) {
 		struct file file = good;
-		struct plex86_site site = {
-			OFFSET + RAM - 6, (u8)i, 6, 0
-		};
+		u8 kind = (u8)i, len = i < 256 ? 6 : 7;
+		struct plex86_site site = { OFFSET + RAM - len, kind, len, 0 };
+		bool ok = len == 6 ? kind == PLEX86_SITE_CALL :
+			  kind == PLEX86_SITE_CLI || kind == PLEX86_SITE_STI ||
+			  kind == PLEX86_SITE_IRET;
 
 		file.phdr[2].p_memsz = PAGE_SIZE;
 		memcpy(file.data + DATA - 8, &site, 8);
-		CHECK_EQ(row("kind %zu", i), load(&file, sizeof(file)) != NULL,
-			 i != PLEX86_SITE_IRET);
+		CHECK_EQ(row("kind %u, %u bytes", kind, len),
+			 load(&file, sizeof(file)) == NULL, ok);
 	}
 }
 
@@ -555,7 +641,7 @@ static void boot_params_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(good_file), TEST(truncated), TEST(wrong_files),
+		TEST(good_file), TEST(iret_sites), TEST(truncated), TEST(wrong_files),
 		TEST(tolerated), TEST(no_memory_many_bytes),
 		TEST(nothing_to_load), TEST(wrong_sites), TEST(every_byte),
 		TEST(fuzz), TEST(rubbish), TEST(boot_params),

@@ -130,6 +130,8 @@ static void rights_4k(void **state)
 			CHECK_EQ(r, tr.page_gpa, PAGE_4K);
 			CHECK_EQ(r, tr.page_bytes, 4096);
 			CHECK_EQ(r, tr.global, 0);
+			CHECK_EQ(r, tr.user, (pde & pte & PTE_U) != 0);
+			CHECK_EQ(r, tr.accessed, true);
 			pde |= PTE_A;
 			pte |= PTE_A | (access & PFEC_W ? PTE_D : 0);
 			/* Clean pages must come back here to get dirty. */
@@ -176,6 +178,8 @@ static void rights_4m(void **state)
 			CHECK_EQ(r, tr.gpa, PAGE_4M + 0x123abc);
 			CHECK_EQ(r, tr.page_gpa, PAGE_4M);
 			CHECK_EQ(r, tr.page_bytes, 4 << 20);
+			CHECK_EQ(r, tr.user, (pde & PTE_U) != 0);
+			CHECK_EQ(r, tr.accessed, true);
 			pde |= PTE_A | (access & PFEC_W ? PTE_D : 0);
 			ok = (pde & PTE_D) &&
 			     ((pde & PTE_W) || (access & PFEC_W));
@@ -259,17 +263,114 @@ static void tables_beyond_ram(void **state)
 	CHECK_EQ("last", tr.gpa, PAGE_4K + 0xfff);
 }
 
-/* CR3's low 12 bits (PWT, PCD) do not move the directory. */
+/* CR3's low 12 bits (PWT, PCD; an ASID) do not move the directory. */
 static void cr3_low_bits(void **state)
 {
+	static const u32 cr4[] = { CR4_PGE, CR4_PGE | CR4_PCIDE };
 	struct translation tr;
+	size_t i;
 
 	(void)state;
 	put(PDE_AT, PT | PTE_P);
 	put(PTE_AT, PAGE_4K | PTE_P);
 	f->vm.cpu.cr3 = PD | 0xfff;
-	CHECK_EQ("cr3", core_translate(&f->vm, LINEAR, 0, &tr), 0);
-	CHECK_EQ("cr3", tr.gpa, PAGE_4K + 0xabc);
+	for (i = 0; i < ARRAY_SIZE(cr4); i++) {
+		f->vm.cpu.cr4 = cr4[i];
+		CHECK_EQ("cr3", core_translate(&f->vm, LINEAR, 0, &tr), 0);
+		CHECK_EQ("cr3", tr.gpa, PAGE_4K + 0xabc);
+		CHECK_EQ("peek", core_peek(&f->vm, LINEAR, &tr), 0);
+		CHECK_EQ("peek", tr.page_gpa, PAGE_4K);
+	}
+}
+
+/* core_peek(): all bits of both levels, and none of them is changed. */
+static void peek(void **state)
+{
+	static const u32 bits[] = {
+		PTE_P, PTE_W, PTE_U, PTE_A, PTE_D, PTE_G,
+	};
+	struct translation tr;
+	u32 d, t, pge, i;
+
+	(void)state;
+	for (d = 0; d < 64; d++)
+	for (t = 0; t < 64; t++)
+	for (pge = 0; pge < 2; pge++) {
+		u32 pde = PT, pte = PAGE_4K;
+		const char *r;
+		int ret;
+
+		for (i = 0; i < 6; i++) {
+			pde |= d >> i & 1 ? bits[i] : 0;
+			pte |= t >> i & 1 ? bits[i] : 0;
+		}
+		r = row("pde %03x pte %03x pge %u", pde & 0xfff, pte & 0xfff,
+			pge);
+		f->vm.cpu.cr4 = CR4_PSE | (pge ? CR4_PGE : 0);
+		put(PDE_AT, pde);
+		put(PTE_AT, pte);
+		ret = core_peek(&f->vm, LINEAR, &tr);
+		CHECK_EQ(r, get(PDE_AT), pde);
+		CHECK_EQ(r, get(PTE_AT), pte);
+		CHECK_EQ(r, ret, pde & pte & PTE_P ? 0 : (u64)-1);
+		if (ret)
+			continue;
+		CHECK_EQ(r, tr.page_gpa, PAGE_4K);
+		CHECK_EQ(r, tr.page_bytes, 4096);
+		/* Nobody writes now, so WP and D as they are. */
+		CHECK_EQ(r, tr.writable, (pde & pte & PTE_W) && (pte & PTE_D));
+		CHECK_EQ(r, tr.global, (pte & PTE_G) && pge);
+		CHECK_EQ(r, tr.user, (pde & pte & PTE_U) != 0);
+		/* The leaf's: it is what a fill would have to set. */
+		CHECK_EQ(r, tr.accessed, (pte & PTE_A) != 0);
+	}
+	/* CR0.WP clear makes nothing writable that is not. */
+	f->vm.cpu.cr0 = CR0_PE | CR0_PG;
+	put(PDE_AT, PT | PTE_P | PTE_W);
+	put(PTE_AT, PAGE_4K | PTE_P | PTE_D);
+	CHECK_EQ("WP", core_peek(&f->vm, LINEAR, &tr), 0);
+	CHECK_EQ("WP", tr.writable, false);
+}
+
+/* What core_peek() is not for: large pages, and what lies outside RAM. */
+static void peek_fails(void **state)
+{
+	static const struct {
+		const char *what;
+		u32 cr3, pde, pte;
+		bool ok;
+	} table[] = {
+		{ "large", PD, PAGE_4M | PTE_P | PTE_PS, 0, false },
+		{ "last page", PD, PT | PTE_P, (RAM - PAGE_SIZE) | PTE_P, true },
+		{ "behind it", PD, PT | PTE_P, RAM | PTE_P, false },
+		{ "far behind", PD, PT | PTE_P, 0x80000000 | PTE_P, false },
+		{ "end of 4 GiB", PD, PT | PTE_P, PAGE_MASK | PTE_P, false },
+		{ "table behind RAM", PD, RAM | PTE_P, 0, false },
+		{ "table far behind", PD, PAGE_MASK | PTE_P, 0, false },
+		{ "directory behind RAM", RAM, 0, 0, false },
+		{ "directory far behind", PAGE_MASK, 0, 0, false },
+		{ "nothing", PD, 0, 0, false },
+	};
+	struct translation tr;
+	size_t i;
+
+	(void)state;
+	/* What the large page would be as a table, and what is at gpa 0. */
+	put(PAGE_4M + 0x123 * 4, PAGE_4K | PTE_P);
+	put(0x123 * 4, PAGE_4K | PTE_P);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		f->vm.cpu.cr3 = table[i].cr3;
+		put(PDE_AT, table[i].pde);
+		put(PTE_AT, table[i].pte);
+		CHECK_EQ(table[i].what, core_peek(&f->vm, LINEAR, &tr),
+			 table[i].ok ? 0 : (u64)-1);
+	}
+	/* RAM that ends inside the page. */
+	f->vm.cpu.cr3 = PD;
+	f->vm.ram_bytes = RAM - 8;
+	put(PDE_AT, PT | PTE_P);
+	put(PTE_AT, (RAM - PAGE_SIZE) | PTE_P);
+	CHECK_EQ("odd", core_peek(&f->vm, LINEAR, &tr), (u64)-1);
 }
 
 static void paging_off(void **state)
@@ -294,6 +395,7 @@ static void paging_off(void **state)
 		CHECK_EQ(r, tr.page_gpa, linear[i] & ~(tr.page_bytes - 1));
 		CHECK_EQ(r, tr.writable, true);
 		CHECK_EQ(r, tr.global, false);
+		CHECK_EQ(r, tr.user, false);
 	}
 }
 
@@ -525,7 +627,7 @@ static void copy_into_top(void **state)
 struct model {
 	bool ok;
 	u32 error_p, gpa, bytes;
-	bool global;
+	bool global, user;
 	u32 entry_at[2], entry[2];	/* after the walk */
 	u32 levels;			/* entries used */
 };
@@ -565,6 +667,7 @@ static void model_walk(struct model *m, u32 linear, bool user, bool write)
 	if (write)
 		m->entry[m->levels - 1] |= 1 << 6;
 	m->global = (e >> 8 & 1) && (cpu->cr4 >> 7 & 1);
+	m->user = can_user;
 	if (m->levels == 1) {
 		m->bytes = 0x400000;
 		m->gpa = (e & 0xffc00000) + (linear & 0x3fffff);
@@ -594,15 +697,16 @@ static u32 random_entry(u64 *seed, bool directory)
 static void random_walks(void **state)
 {
 	u64 seed = 0x9e3779b97f4a7c15;
-	u32 round, i, ok = 0, faults = 0;
+	u32 round, i, ok = 0, faults = 0, peeks = 0;
 
 	(void)state;
 	for (round = 0; round < 200000; round++) {
 		u32 linear, user, write, access, level;
-		struct translation tr;
+		u32 entry[2] = { 0 };
+		struct translation tr, peeked;
 		struct model m;
 		const char *r;
-		int ret;
+		int ret, peek_ret;
 
 		if (round % 1000 == 0) {
 			for (i = 0; i < 1024; i++)
@@ -618,9 +722,14 @@ static void random_walks(void **state)
 		user = random32(&seed) & 1;
 		write = random32(&seed) & 1;
 		access = (user ? PFEC_U : 0) | (write ? PFEC_W : 0);
-		model_walk(&m, linear, user, write);
-		ret = core_translate(&f->vm, linear, access, &tr);
 		r = row("round %u linear %08x access %x", round, linear, access);
+		model_walk(&m, linear, user, write);
+		for (level = 0; level < m.levels; level++)
+			entry[level] = get(m.entry_at[level]);
+		peek_ret = core_peek(&f->vm, linear, &peeked);
+		for (level = 0; level < m.levels; level++)
+			CHECK_EQ(r, get(m.entry_at[level]), entry[level]);
+		ret = core_translate(&f->vm, linear, access, &tr);
 
 		CHECK_EQ(r, ret, m.ok ? 0 : (u64)-1);
 		for (level = 0; level < m.levels; level++)
@@ -634,6 +743,19 @@ static void random_walks(void **state)
 		CHECK_EQ(r, tr.page_bytes, m.bytes);
 		CHECK_EQ(r, tr.page_gpa, m.gpa & ~(m.bytes - 1));
 		CHECK_EQ(r, tr.global, m.global);
+		CHECK_EQ(r, tr.user, m.user);
+		/* A small page of RAM looks the same from beside. */
+		if (m.bytes == 0x1000 && m.gpa < RAM && !(entry[0] & PTE_PS)) {
+			CHECK_EQ(r, peek_ret, 0);
+			CHECK_EQ(r, peeked.page_gpa, tr.page_gpa);
+			CHECK_EQ(r, peeked.global, tr.global);
+			CHECK_EQ(r, peeked.user, tr.user);
+			CHECK_EQ(r, peeked.accessed, (entry[1] & PTE_A) != 0);
+			CHECK(r, !peeked.writable || tr.writable);
+			peeks++;
+		} else if (m.bytes != 0x1000 || m.gpa >= RAM) {
+			CHECK_EQ(r, peek_ret, (u64)-1);
+		}
 		/* A page that may be written without a walk is dirty. */
 		if (tr.writable)
 			CHECK(r, m.entry[m.levels - 1] & PTE_D);
@@ -642,7 +764,7 @@ static void random_walks(void **state)
 		ok++;
 	}
 	/* The dice must not be loaded. */
-	CHECK("mix", ok > 20000 && faults > 20000);
+	CHECK("mix", ok > 20000 && faults > 20000 && peeks > 10000);
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -652,6 +774,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(rights_4k), TEST(rights_4m), TEST(ps_without_pse),
 		TEST(global_bit), TEST(tables_beyond_ram), TEST(cr3_low_bits),
+		TEST(peek), TEST(peek_fails),
 		TEST(paging_off), TEST(top_is_the_hosts),
 		TEST(copy_across_pages), TEST(copy_sets_bits),
 		TEST(copy_faults), TEST(read_ignores_w), TEST(copy_at_ram_end),
