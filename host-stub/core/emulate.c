@@ -227,7 +227,7 @@ static bool write_cr(struct vm *vm, u32 cr, u32 value)
 	default:
 		changed = cpu->cr4 ^ value;
 		cpu->cr4 = value;
-		if (changed & (CR4_PGE | CR4_PSE))
+		if (changed & (CR4_PGE | CR4_PSE | CR4_PCIDE))
 			host_flush(vm, true);
 		if (changed & CR4_TSD)
 			host_trap_tsc(vm, value & CR4_TSD);
@@ -952,7 +952,7 @@ static int fill_small(struct vm *vm, u32 linear, const struct translation *tr)
 	return ret;
 }
 
-/* As many large pages as continue each other, from the one at @linear on. */
+/* The large page at @linear, as far as it is RAM. */
 static int fill_large(struct vm *vm, u32 linear, const struct translation *tr)
 {
 	u32 bytes = tr->page_bytes;
@@ -1014,7 +1014,8 @@ void core_refill(struct vm *vm)
 	if (core_peek(vm, vm->refill_linear, &tr) || !tr.user ||
 	    host_filled(vm, vm->refill_linear, tr.writable))
 		return;
-	if (!core_translate(vm, vm->refill_linear, PFEC_U, &tr))
+	if (!core_translate(vm, vm->refill_linear, PFEC_U, &tr) &&
+	    tr.gpa < vm->ram_bytes)
 		fill(vm, vm->refill_linear, &tr);
 }
 

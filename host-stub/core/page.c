@@ -100,7 +100,8 @@ int core_peek(struct vm *vm, u32 linear, struct translation *tr)
 	u32 *pde, *pte, rights;
 
 	pde = entry_at(vm, (cpu->cr3 & PAGE_MASK) + (linear >> 22) * 4);
-	if (!pde || !(*pde & PTE_P) || (*pde & PTE_PS))
+	if (!(cpu->cr0 & CR0_PG) || !pde || !(*pde & PTE_P) ||
+	    ((*pde & PTE_PS) && (cpu->cr4 & CR4_PSE)))
 		return -1;
 	pte = entry_at(vm, (*pde & PAGE_MASK) + ((linear >> 12) & 1023) * 4);
 	if (!pte || !(*pte & PTE_P))

@@ -174,7 +174,7 @@ void host_set_vip(struct vm *vm, bool on);
 /*
  * Shadow paging.
  * host_fill() makes @bytes at @linear refer to @gpa: some pages of one page
- * table, or with FILL_LARGE one or more large ones; returns 0, or -1 where the
+ * table, or with FILL_LARGE a large one; returns 0, or -1 where the
  * host cannot map there.  host_filled(): is @linear, and as @writable?
  * host_drop() forgets the pages (and large pages) from @from to below @to; those
  * of the kernel half in every address space.

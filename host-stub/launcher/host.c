@@ -6,11 +6,14 @@
 
 #include <asm/prctl.h>
 #include <cpuid.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -116,4 +119,103 @@ u32 host_map_count(void)
 		fclose(file);
 	}
 	return count;
+}
+
+/* The vDSO of this process and its children; the end is 0 if it is not known. */
+static u64 vdso_start, vdso_end;
+
+static void find_vdso(void)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	char line[256];
+
+	vdso_end = 0;
+	if (!file)
+		return;
+	while (!vdso_end && fgets(line, sizeof(line), file))
+		if (strstr(line, "[vdso]") &&
+		    sscanf(line, "%" SCNx64 "-%" SCNx64, &vdso_start,
+			   &vdso_end) != 2)
+			vdso_end = 0;
+	fclose(file);
+}
+
+/*
+ * host_move_vdso() - move the vDSO of this process to LANDING_BASE, and unmap it
+ *
+ * For a child, after host_sysenter_landing(); libc's clocks cannot be used any
+ * more.  Returns false if it cannot be moved.
+ */
+bool host_move_vdso(void)
+{
+	u64 bytes = vdso_end - vdso_start;
+	void *to = (void *)LANDING_BASE;
+
+	return vdso_end && bytes <= LANDING_STACK - LANDING_BASE &&
+	       mremap((void *)vdso_start, bytes, bytes,
+		      MREMAP_MAYMOVE | MREMAP_FIXED, to) == to &&
+	       !munmap(to, bytes);
+}
+
+static u32 *landed_at;
+
+static void landed(int signal, siginfo_t *si, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)signal;
+	(void)si;
+	/* Behind the INT3. */
+	*landed_at = (u32)uc->uc_mcontext.gregs[REG_RIP] - 1 - LANDING_BASE;
+	_exit(0);
+}
+
+/* In a child: makes a 32-bit system call by SYSENTER, into a field of INT3. */
+static bool try_sysenter(void)
+{
+	static u8 stack[64 << 10];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction sa = {
+		.sa_sigaction = landed,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK,
+	};
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	size_t bytes = LANDING_STACK - LANDING_BASE;
+
+	if (!host_move_vdso() ||
+	    mmap((void *)LANDING_BASE, bytes, PROT_READ | PROT_WRITE, flags, -1,
+		 0) == MAP_FAILED ||
+	    mmap((void *)LANDING_STACK, LANDING_STACK_BYTES,
+		 PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ||
+	    !memset((void *)LANDING_BASE, 0xcc, bytes) ||
+	    mprotect((void *)LANDING_BASE, bytes, PROT_READ | PROT_EXEC) ||
+	    sigaltstack(&ss, NULL) || sigaction(SIGTRAP, &sa, NULL))
+		return false;
+	signal(SIGILL, SIG_DFL);
+	__asm__ volatile("mov %1, %%ebp; sysenter"
+			 : : "a"(NR_GETPID_32),
+			     "r"(LANDING_STACK + LANDING_STACK_BYTES - 16)
+			 : "memory");
+	return false;
+}
+
+/*
+ * host_sysenter_landing() - where SYSENTER returns to, from LANDING_BASE on, in a
+ * process after host_move_vdso(); 0 if it cannot be used
+ */
+u32 host_sysenter_landing(const struct options *options)
+{
+	u32 offset = 0;
+
+	if (options->mask_sysenter)
+		return 0;
+	find_vdso();
+	landed_at = mmap(NULL, sizeof(u32), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (landed_at == MAP_FAILED)
+		return 0;
+	if (probe(try_sysenter))
+		offset = *landed_at;
+	munmap(landed_at, sizeof(u32));
+	return offset < LANDING_STACK - LANDING_BASE - 2 * PAGE_SIZE ? offset : 0;
 }

@@ -32,7 +32,7 @@ struct options {
 	const char *stats;
 	u64 mem_bytes;
 	bool no_reboot;
-	bool mask_ia32, mask_sud, mask_cpuid;	/* --mask-host, for tests */
+	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter;	/* --mask-host, for tests */
 };
 
 /* A reading of the TSC; tsc.c. */
@@ -77,6 +77,8 @@ bool host_can_fault_cpuid(const struct options *options);
 u64 host_xcr0(void);
 void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
 u32 host_map_count(void);
+u32 host_sysenter_landing(const struct options *options);
+bool host_move_vdso(void);
 
 /* tsc.c */
 void tsc_start(struct tsc_sample *start);

@@ -114,8 +114,10 @@ static int set_mask_host(struct options *o, const char *value)
 		o->mask_sud = true;
 	} else if (!strcmp(value, "cpuid")) {
 		o->mask_cpuid = true;
+	} else if (!strcmp(value, "sysenter")) {
+		o->mask_sysenter = true;
 	} else {
-		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid",
+		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter",
 			 value);
 		return -1;
 	}
@@ -132,7 +134,7 @@ static const struct option_entry entries[] = {
 	  "a FILE gets the output, and there is no input", set_console },
 	{ "stats", "FILE", "write counters and times there as JSON", set_stats },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
-	{ "mask-host", "ia32|sud|cpuid",
+	{ "mask-host", "ia32|sud|cpuid|sysenter",
 	  "do as if the host lacked a feature (for tests):\n"
 	  "32-bit code, Syscall User Dispatch, CPUID faulting", set_mask_host },
 };

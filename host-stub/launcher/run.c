@@ -176,6 +176,22 @@ static void make_gates(struct vm_context *ctx)
 		       sizeof(nop3));
 }
 
+/* Where SYSENTER comes back to: "ljmp", and behind it 64-bit code. */
+static void make_landing(struct state *state)
+{
+	static const u8 movabs_rcx[] = { 0x48, 0xb9 }, jmp_rcx[] = { 0xff, 0xe1 };
+	u32 there = LANDING_BASE + state->landing + 7;
+	u16 cs = HOST_CS64;
+	u8 *at = state->landing_pages + (state->landing & (PAGE_SIZE - 1));
+
+	*at = 0xea;
+	memcpy(at + 1, &there, sizeof(there));
+	memcpy(at + 5, &cs, sizeof(cs));
+	memcpy(at + 7, movabs_rcx, sizeof(movabs_rcx));
+	memcpy(at + 9, (u8 *)MONITOR_BASE + MONITOR_LANDED, sizeof(u64));
+	memcpy(at + 17, jmp_rcx, sizeof(jmp_rcx));
+}
+
 /* Loads kernel and initrd; 0, or -1 after saying what is wrong. */
 static int load_guest(struct vm_context *ctx, const u8 *initrd,
 		      u64 initrd_bytes)
@@ -238,6 +254,9 @@ static int make_vm(struct vm_context *ctx)
 	state->map_count_max = host_map_count();
 	state->fault_cpuid = host_can_fault_cpuid(o);
 	state->xsave_mask = host_xcr0() & XSAVE_CARRIED;
+	state->landing = host_sysenter_landing(o);
+	if (state->landing)
+		make_landing(state);
 
 	state->vm.ram = (u8 *)RAM_BASE;
 	state->vm.ram_bytes = (u32)o->mem_bytes;
@@ -313,6 +332,8 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 			cannot_enter(state, "cannot pass on a descriptor");
 	close_range(0, SPACE_FDS - 1, 0);
 	close_range(SPACE_FDS + 3, ~0u, 0);
+	if (state->landing && !host_move_vdso())
+		cannot_enter(state, "cannot move the vDSO");
 	/* The kernel must not touch this thread's memory once it is gone. */
 	__asm__("mov %%fs:0, %0" : "=r"(thread));
 	if (__rseq_size)

@@ -46,6 +46,7 @@ HIDDEN monitor_gate_start
 	jmp	monitor_exit
 	.balign	64			/* MONITOR_WRPKRU */
 	.quad	wrpkru_start, wrpkru_end
+	.quad	monitor_landed		/* MONITOR_LANDED */
 
 from_gate:
 	mov	%eax, %r8d
@@ -148,6 +149,38 @@ HIDDEN monitor_bad
 bad:
 	ud2
 
+/*
+ * long monitor_sysenter(u32 nr, u32 argument)
+ *
+ * A 32-bit system call by SYSENTER.  The kernel takes the stack pointer from
+ * EBP, brings none of R8 to R15 back, and returns to 32-bit code, which the
+ * launcher wrote: a far jump to monitor_landed.
+ */
+HIDDEN monitor_sysenter
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	movabs	$SPACE_BASE, %rax
+	mov	%rsp, SP_STACK(%rax)
+	mov	%edi, %eax
+	mov	%esi, %ebx
+	mov	$LANDING_STACK + LANDING_STACK_BYTES - 16, %ebp
+	sysenter
+monitor_landed:
+	movabs	$SPACE_BASE, %rcx
+	mov	SP_STACK(%rcx), %rsp
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	movslq	%eax, %rax
+	ret
+
 /* void monitor_signal(int signal, siginfo_t *, struct ucontext *) */
 HIDDEN monitor_signal
 	mov	%rdx, %r8
@@ -158,11 +191,12 @@ HIDDEN monitor_signal
 	movabs	$SPACE_BASE, %rax
 	cmpb	$DISPATCH_ALLOW, (%rax)
 	je	1f
+	/* From the stack that the frame is on: another may come on top of it. */
+	movb	$DISPATCH_ALLOW, (%rax)
+HIDDEN monitor_signal_end
 	movabs	$SPACE_STACK_TOP, %rsp
 	push	$2
 	popfq
-	movb	$DISPATCH_ALLOW, (%rax)
-HIDDEN monitor_signal_end
 	mov	%r8, %rdx
 	call	monitor_trap
 	jmp	monitor_exit

@@ -22,7 +22,10 @@
 #define MONITOR_CALL	0x00		/* the gates' */
 #define MONITOR_IRET	0x10
 #define MONITOR_ENTRY	0x20		/* the launcher's */
-#define MONITOR_WRPKRU	0x40		/* not code: where a WRPKRU is, from, to */
+/* Not code, for the launcher: the list of WRPKRU, from and to; and an address. */
+#define MONITOR_WRPKRU	0x40
+#define MONITOR_LANDED	0x50
+#define MONITOR_HEADER_END 0x58
 
 /*
  * Data of the gates, behind the page with their code (PLEX86_GATES): one page
@@ -32,6 +35,14 @@
 #define GATE_KERNEL	(PLEX86_GATES + 0x1000)
 #define GATE_USER	(PLEX86_GATES + 0x2000)
 #define LOW_PAGE	(PLEX86_GATES + 0x3000)
+
+/*
+ * Where the kernel returns to from SYSENTER, and the stack that is in use
+ * until then; space.c.
+ */
+#define LANDING_BASE	0xffc60000
+#define LANDING_STACK	0xffc70000
+#define LANDING_STACK_BYTES 0x10000
 
 /* GATE_KERNEL; struct gate_kernel. */
 #define GK_CPL		0x00	/* virtual: 0 or 3 */
@@ -82,7 +93,8 @@
 #define ST_EIP		0x20
 #define ST_EFLAGS	0x24
 
-/* Offset in struct space. */
+/* Offsets in struct space. */
 #define SP_KICKED	0x1000
+#define SP_STACK	0x1008
 
 #endif

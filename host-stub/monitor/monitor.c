@@ -49,6 +49,7 @@ _Static_assert(ST_REG(EAX) == ST_EAX && ST_REG(ECX) == ST_ECX &&
 	       "struct vcpu is not what layout.h says");
 _Static_assert(offsetof(struct space, dispatch) == 0 &&
 	       offsetof(struct space, kicked) == SP_KICKED &&
+	       offsetof(struct space, stack_pointer) == SP_STACK &&
 	       offsetof(struct space, alt_stack) == SPACE_STACK_TOP - SPACE_BASE,
 	       "struct space is not what layout.h says");
 _Static_assert(offsetof(struct gate_kernel, frame) == GATE_FRAME &&
@@ -403,13 +404,24 @@ void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc)
 	monitor_die(state, "the monitor faulted");
 }
 
+/*
+ * Lets kicks in again: one is blocked while another is handled, so that any
+ * number of them needs room for one.
+ */
+static void unblock_kicks(void)
+{
+	u64 kick = 1ull << (SIG_KICK - 1);
+
+	sys4(__NR_rt_sigprocmask, SIG_UNBLOCK, (long)&kick, 0, sizeof(kick));
+}
+
 /* Something came at the monitor's own side of a gate, before it is in charge. */
 static void enter_by_gate(struct state *state, const struct sigcontext_64 *sc)
 {
 	struct vcpu *cpu = &state->vm.cpu;
 	u64 at = sc->ip - (u64)monitor_gate_start;
 
-	if (cpu->cpl == 3 || (at >= MONITOR_ENTRY && at < MONITOR_WRPKRU + 16)) {
+	if (cpu->cpl == 3 || (at >= MONITOR_ENTRY && at < MONITOR_HEADER_END)) {
 		core_inject(&state->vm, VEC_GP, 0);
 		return;
 	}
@@ -444,6 +456,8 @@ struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 
 	space->alt_stack_used = 1;
 	vm->stats.exits++;
+	if (kick)
+		unblock_kicks();
 	while (kick && within(sc->ip, monitor_signal, monitor_signal_end)) {
 		clock_kick(state, si);
 		/* rdx is in r8 by then, or both are. */
@@ -487,7 +501,8 @@ static void handle(struct state *state, int signal)
 		u64 mask;
 	} action = {
 		.handler = monitor_signal,
-		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTORER |
+			 (signal == SIG_KICK ? 0 : SA_NODEFER),
 		.restorer = monitor_signal,	/* never returned to */
 	};
 
@@ -516,6 +531,7 @@ struct gate_frame *monitor_start(struct state *state, u32 number)
 	sys3(__NR_munmap, (long)ram_end, (long)(USER_END - ram_end), 0);
 	shadow_map_host_pages(state);
 
+	space_prepare_sysenter(state);
 	space->number = number;
 	space->pid = (u32)sys3(__NR_getpid, 0, 0, 0);
 	space->alt_stack_used = 1;

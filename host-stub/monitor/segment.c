@@ -89,7 +89,8 @@ static void install(struct state *state, u32 n, u64 d)
 	 * host's, so a refusal means the guest kernel made it up: it has no
 	 * such segment then.
 	 */
-	if (sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE)) {
+	if (space->sysenter ? monitor_sysenter(NR_SET_THREAD_AREA, LOW_PAGE) :
+			      sys_compat1(NR_SET_THREAD_AREA, LOW_PAGE)) {
 		install(state, n, 0);
 		space->tls[n] = d;
 		return;

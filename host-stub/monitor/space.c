@@ -7,8 +7,10 @@
  * segment selectors, and what the shadow, the STI alias and the time-stamp
  * counter have missed.
  */
+#include <asm/mman.h>
 #include <asm/signal.h>
 #include <linux/futex.h>
+#include <linux/mman.h>
 #include <linux/prctl.h>
 
 #include "space.h"
@@ -39,6 +41,29 @@ void space_arm_stack(struct state *state)
 	space->alt_stack_used = 0;
 	if (sys3(__NR_sigaltstack, (long)&stack, 0, 0))
 		monitor_die(state, "sigaltstack failed");
+}
+
+/*
+ * set_thread_area is a 32-bit system call, and INT 0x80 is slow where the host
+ * is a virtual machine (it reads the interrupt controller: 8 us on such a one).
+ * SYSENTER is not, but the kernel returns from it to where it believes its 32-bit
+ * vDSO to be.  The launcher has moved the 64-bit one to LANDING_BASE, which is
+ * what the kernel goes by; here code of ours takes its place.
+ */
+void space_prepare_sysenter(struct state *state)
+{
+	u32 page = LANDING_BASE + (state->landing & PAGE_MASK);
+
+	if (!state->landing)
+		return;
+	if (sys6(__NR_mmap, page, sizeof(state->landing_pages),
+		 PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, state->state_fd,
+		 offsetof(struct state, landing_pages)) < 0 ||
+	    sys6(__NR_mmap, LANDING_STACK, LANDING_STACK_BYTES,
+		 PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) < 0)
+		monitor_die(state, "cannot map the way back from SYSENTER");
+	this_space()->sysenter = 1;
 }
 
 /* XSAVE and XRSTOR, SDM vol. 1, 13.7 and 13.8; FXSAVE where there is none. */

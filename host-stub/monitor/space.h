@@ -45,6 +45,7 @@ void shadow_catch_up(struct state *state);
 void space_wait(struct state *state);
 void space_leave(struct state *state, const void *fpstate);
 void space_arm_stack(struct state *state);
+void space_prepare_sysenter(struct state *state);
 void vectors_load(struct state *state, const void *from);
 
 /* gate.c */
@@ -62,6 +63,10 @@ void clock_fired(struct state *state);
 /* segment.c */
 void segments_save(struct state *state);
 void segments_load(struct state *state);
+
+/* entry.S */
+long monitor_sysenter(u32 nr, u32 argument)
+	__attribute__((visibility("hidden")));
 
 /* monitor.c */
 void monitor_die(struct state *state, const char *reason);

@@ -84,6 +84,7 @@ struct state {
 	u32 map_count_max;	/* mappings of one space */
 	u32 fault_cpuid;	/* CPUID is made to trap */
 	u64 xsave_mask;		/* state components to carry; 0: no XSAVE */
+	u32 landing;		/* offset at LANDING_BASE; 0: no SYSENTER */
 
 	/*
 	 * The vCPU's token.  The space that has it is the only one that runs;
@@ -125,6 +126,7 @@ struct state {
 	_Alignas(4096) u8 gate_kernel_page[PAGE_SIZE];
 	_Alignas(4096) u8 gate_user_page[PAGE_SIZE];
 	_Alignas(4096) u8 low_page[PAGE_SIZE];
+	_Alignas(4096) u8 landing_pages[2 * PAGE_SIZE];
 	_Alignas(4096) u8 device_page[PLEX86_MAX_DEVICES][PAGE_SIZE];
 };
 
@@ -135,6 +137,8 @@ struct state {
 struct space {
 	u8 dispatch;		/* Syscall User Dispatch's selector */
 	_Alignas(4096) u32 kicked;	/* a kick came while the monitor ran */
+	u32 sysenter;		/* SYSENTER can be used */
+	u64 stack_pointer;	/* over a SYSENTER */
 	u32 number;
 	u32 pid;
 	u32 exit_cpl;		/* of the last return to the guest */
