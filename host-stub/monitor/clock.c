@@ -120,7 +120,8 @@ void host_timer(struct vm *vm, u64 ns)
 /* clock_fired() - the host's timer went off, in this space or another */
 void clock_fired(struct state *state)
 {
-	if (!__atomic_exchange_n(&state->timer_fired, 0, __ATOMIC_ACQ_REL))
+	if (!__atomic_load_n(&state->timer_fired, __ATOMIC_RELAXED) ||
+	    !__atomic_exchange_n(&state->timer_fired, 0, __ATOMIC_ACQ_REL))
 		return;
 	state->vm.stats.timer_signals++;
 	state->timer_armed = 0;

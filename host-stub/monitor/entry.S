@@ -86,8 +86,8 @@ HIDDEN monitor_gate_end
 	call	monitor_gate
 
 /*
- * To the guest.  rax: a struct gate_frame in GATE_USER or GATE_KERNEL, which is
- * as good as saying in which mode.
+ * To the guest.  rax: a struct gate_frame in GATE_USER or GATE_KERNEL, or the
+ * struct gate_jump, which is as good as saying in which mode and how.
  */
 monitor_exit:
 	mov	%rax, %r8
@@ -111,9 +111,11 @@ HIDDEN monitor_exit_start
 	xor	%r13d, %r13d
 	xor	%r14d, %r14d
 	xor	%r15d, %r15d
+	cmp	$GATE_KERNEL + GATE_JUMP, %r8d
+	je	exit_jump
 	cmp	$GATE_KERNEL + GATE_FRAME, %r8d
 	mov	$0, %r8d
-	je	1f
+	je	exit_kernel
 
 	mov	$PKRU_USER, %eax
 	WRPKRU
@@ -123,7 +125,8 @@ HIDDEN monitor_exit_start
 	pop	%rcx
 	pop	%rdx
 	iretq
-1:
+
+exit_kernel:
 	mov	$PKRU_KERNEL, %eax
 	WRPKRU
 	cmp	$PKRU_KERNEL, %eax
@@ -135,6 +138,20 @@ HIDDEN monitor_exit_start
 	pop	%rcx
 	pop	%rdx
 	iretq
+
+exit_jump:
+	mov	$PKRU_KERNEL, %eax
+	WRPKRU
+	cmp	$PKRU_KERNEL, %eax
+	jne	bad
+	mov	$GATE_KERNEL, %r8d
+	cmpl	$0, GK_CPL(%r8)
+	jne	bad
+	mov	GATE_JUMP + GJ_EAX(%r8), %eax
+	mov	GATE_JUMP + GJ_ECX(%r8), %ecx
+	mov	GATE_JUMP + GJ_EDX(%r8), %edx
+	mov	GATE_JUMP + GJ_ESP(%r8), %esp
+	ljmp	*GATE_JUMP + GJ_EIP(%r8)
 
 	/* A kick came too late for what was looked at. */
 again:

@@ -62,6 +62,14 @@
 /* At the same offset in both: what the monitor leaves for its last IRETQ. */
 #define GATE_FRAME	0x80
 
+/* GATE_KERNEL: the same for a far jump, which is faster and takes no flags. */
+#define GATE_JUMP	0xc0
+#define GJ_EAX		0x00
+#define GJ_ECX		0x04
+#define GJ_EDX		0x08
+#define GJ_ESP		0x0c
+#define GJ_EIP		0x10
+
 /* The rights of guest user code, guest kernel and monitor; keys.h. */
 #define PKRU_USER	0x55555594
 #define PKRU_KERNEL	0x55555590

@@ -19,13 +19,16 @@
 #include "space.h"
 #include "sys.h"
 
+/* Flags that a HAL call keeps; the guest kernel has them off. */
+#define FL_BESIDE	(FL_TF | FL_NT | FL_RF | FL_AC | FL_ID)
+
 #define SYSCALL_DISPATCHED 2		/* si_code of Syscall User Dispatch */
 
 /* Entered from entry.S. */
-struct gate_frame *monitor_gate(u32 iret);
-struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc);
-struct gate_frame *monitor_again(void);
-struct gate_frame *monitor_start(struct state *state, u32 number);
+u32 monitor_gate(u32 iret);
+u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc);
+u32 monitor_again(void);
+u32 monitor_start(struct state *state, u32 number);
 void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc);
 
 /*
@@ -53,6 +56,9 @@ _Static_assert(offsetof(struct space, dispatch) == 0 &&
 	       offsetof(struct space, alt_stack) == SPACE_STACK_TOP - SPACE_BASE,
 	       "struct space is not what layout.h says");
 _Static_assert(offsetof(struct gate_kernel, frame) == GATE_FRAME &&
+	       offsetof(struct gate_kernel, jump) == GATE_JUMP &&
+	       offsetof(struct gate_jump, sp) == GJ_ESP &&
+	       offsetof(struct gate_jump, ip) == GJ_EIP &&
 	       offsetof(struct gate_kernel, site) == GK_SITE &&
 	       offsetof(struct gate_user, frame) == GATE_FRAME &&
 	       offsetof(struct gate_user, eip) == GU_EIP,
@@ -318,11 +324,11 @@ static bool within(u64 ip, const void *from, const void *to)
 
 /*
  * The end of each of the monitor's turns: interrupts, and whatever else is to be
- * done before the guest goes on, possibly elsewhere.  Returns the frame that
- * takes it there.
+ * done before the guest goes on, possibly elsewhere.  Returns the linear address
+ * of what takes it there, in GATE_USER or GATE_KERNEL.
  * @fpstate: the guest's vector registers where a signal left them, or NULL
  */
-static struct gate_frame *finish(struct state *state, const void *fpstate)
+static u32 finish(struct state *state, const void *fpstate)
 {
 	struct space *space = this_space();
 	struct vm *vm = &state->vm;
@@ -330,7 +336,8 @@ static struct gate_frame *finish(struct state *state, const void *fpstate)
 	struct gate_frame *frame;
 
 	for (;;) {
-		__atomic_store_n(&space->kicked, 0, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&space->kicked, __ATOMIC_RELAXED))
+			__atomic_store_n(&space->kicked, 0, __ATOMIC_SEQ_CST);
 		clock_fired(state);
 		if (vm->end.how == END_NOT)
 			core_interrupts(vm);
@@ -348,6 +355,19 @@ static struct gate_frame *finish(struct state *state, const void *fpstate)
 		host_sync_tls(vm);
 
 	update_gates(state);
+	gate_kernel_of(state)->cpl = cpu->cpl;
+	space->exit_cpl = cpu->cpl;
+	if (cpu->cpl == 0 && state->in_call && !(cpu->eflags & FL_BESIDE)) {
+		struct gate_jump *jump = &gate_kernel_of(state)->jump;
+
+		jump->ax = cpu->reg[EAX];
+		jump->cx = cpu->reg[ECX];
+		jump->dx = cpu->reg[EDX];
+		jump->sp = cpu->reg[ESP];
+		jump->ip = cpu->eip;
+		jump->cs = HOST_CS32;
+		return GATE_KERNEL + GATE_JUMP;
+	}
 	frame = cpu->cpl == 3 ? &gate_user_of(state)->frame :
 				&gate_kernel_of(state)->frame;
 	frame->ax = cpu->reg[EAX];
@@ -358,21 +378,17 @@ static struct gate_frame *finish(struct state *state, const void *fpstate)
 	frame->flags = (cpu->eflags & FL_CARRIED) | FL_IF | 2;
 	frame->sp = cpu->reg[ESP];
 	frame->ss = cpu->cpl == 3 ? (u16)cpu->ss : HOST_DS;
-	gate_kernel_of(state)->cpl = cpu->cpl;
-	space->exit_cpl = cpu->cpl;
-	/* The same pages by the addresses that the guest has rights to. */
-	return (struct gate_frame *)(uintptr_t)
-	       (cpu->cpl == 3 ? GATE_USER + GATE_FRAME :
-				GATE_KERNEL + GATE_FRAME);
+	return cpu->cpl == 3 ? GATE_USER + GATE_FRAME : GATE_KERNEL + GATE_FRAME;
 }
 
 /* The guest kernel came through a gate: for a HAL call, or an IRET. */
-struct gate_frame *monitor_gate(u32 iret)
+u32 monitor_gate(u32 iret)
 {
 	struct state *state = the_state();
 
 	state->vm.stats.gate_calls++;
 	state->vm.cpu.cpl = 0;
+	state->in_call = !iret;
 	if (iret)
 		gate_iret(state);
 	else
@@ -381,7 +397,7 @@ struct gate_frame *monitor_gate(u32 iret)
 }
 
 /* A kick came between the end of the monitor's turn and its exit. */
-struct gate_frame *monitor_again(void)
+u32 monitor_again(void)
 {
 	return finish(the_state(), NULL);
 }
@@ -445,7 +461,7 @@ static void enter_by_gate(struct state *state, const struct sigcontext_64 *sc)
  * gate's work is done; and on the way out all registers are where the exit takes
  * them from.
  */
-struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
+u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 {
 	struct state *state = the_state();
 	struct space *space = this_space();
@@ -455,6 +471,7 @@ struct gate_frame *monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	bool kick = signal == SIG_KICK;
 
 	space->alt_stack_used = 1;
+	state->in_call = 0;
 	vm->stats.exits++;
 	if (kick)
 		unblock_kicks();
@@ -518,7 +535,7 @@ static void handle(struct state *state, int signal)
  * The process is a fork of the launcher.  What it inherited is unmapped; what
  * stays is the monitor, struct state, struct space and guest RAM.
  */
-struct gate_frame *monitor_start(struct state *state, u32 number)
+u32 monitor_start(struct state *state, u32 number)
 {
 	static const u8 signals[] = {
 		SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIG_KICK,

@@ -51,6 +51,11 @@ struct gate_frame {
 	u64 ax, cx, dx, ip, cs, flags, sp, ss;
 };
 
+/* The same for a far jump. */
+struct gate_jump {
+	u32 ax, cx, dx, sp, ip, cs;
+};
+
 /* GATE_KERNEL: written by guest kernel, gates and monitor. */
 struct gate_kernel {
 	u32 cpl;
@@ -60,6 +65,7 @@ struct gate_kernel {
 	u32 site;
 	u8 unused[GATE_FRAME - 5 * 4];
 	struct gate_frame frame;
+	struct gate_jump jump;
 };
 
 /* GATE_USER: written by everyone. */
@@ -97,6 +103,7 @@ struct state {
 
 	/* Of the vCPU, and so handed over with it. */
 	u32 asid[SPACES];	/* what the space holds */
+	u32 in_call;		/* a HAL call by the gate: flags need not come back */
 	u32 next;		/* space to go on in */
 	u32 flush_next;		/* and its user half is to be forgotten */
 	u32 tsc_trapped;
