@@ -134,9 +134,9 @@ static const struct option_entry entries[] = {
 	  "a FILE gets the output, and there is no input", set_console },
 	{ "stats", "FILE", "write counters and times there as JSON", set_stats },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
-	{ "mask-host", "ia32|sud|cpuid|sysenter",
-	  "do as if the host lacked a feature (for tests):\n"
-	  "32-bit code, Syscall User Dispatch, CPUID faulting", set_mask_host },
+	{ "mask-host", "FEATURE",
+	  "do as if the host lacked it (for tests): ia32, sud,\n"
+	  "cpuid (that it can be made to fault) or sysenter", set_mask_host },
 };
 
 #define N_ENTRIES (sizeof(entries) / sizeof(entries[0]))

@@ -191,7 +191,7 @@ iret_kernel:
 	testl	$FL_SLOW_IRET | 0x40000, 8(%esp)
 	jnz	iret_slow
 	testl	$0x200, 8(%esp)
-	jz	1f
+	jz	iret_kernel_off
 	mov	%eax, %ss:GATE_USER + GU_EAX
 iret_kernel_saved:
 	mov	%ss:PLEX86_INFO + 8, %eax
@@ -200,6 +200,9 @@ iret_kernel_saved:
 iret_kernel_restored:
 	jnz	iret_slow
 	movl	$0x200, %ss:PLEX86_INFO
+	jmp	1f
+iret_kernel_off:
+	movl	$0, %ss:PLEX86_INFO
 1:
 	movl	$HOST_CS32, 4(%esp)
 iret_kernel_last:
