@@ -28,6 +28,7 @@
 #define SPACE_FDS	3	/* the first of a space's three descriptors */
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
+#define HUGE_PAGE	(2ull << 20)
 #define WRPKRU_BYTES	3u
 
 /* XCR0 bits of what goes from space to space: x87, SSE, AVX and AVX-512. */
@@ -88,8 +89,12 @@ static u8 *read_file(const char *what, const char *name, u64 *bytes)
 		complain("%s: %s: the file is empty", what, name);
 		goto out;
 	}
-	data = malloc((size_t)st.st_size);
-	if (!data) {
+	/* Whole huge pages where there are any: far fewer faults. */
+	data = aligned_alloc(HUGE_PAGE, ((u64)st.st_size + HUGE_PAGE - 1) &
+					~(HUGE_PAGE - 1));
+	if (data)
+		madvise(data, (size_t)st.st_size, MADV_HUGEPAGE);
+	else {
 		complain("%s: %s: too large to load (%lld bytes)", what, name,
 			 (long long)st.st_size);
 		goto out;
@@ -265,7 +270,6 @@ static int make_vm(struct vm_context *ctx)
 	state->vm.info->abi_major = PLEX86_ABI_MAJOR;
 	state->vm.info->abi_minor = PLEX86_ABI_MINOR;
 	state->vm.info->asids = SPACES + 1;	/* 0 is none of the guest's */
-	state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
 	if (tsc_invariant())
 		state->vm.info->host_flags |= PLEX86_HOST_TSC;
 	core_cpuid_build(&state->vm.cpuid, host_cpuid, host_xcr0());
@@ -509,6 +513,8 @@ static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 	*again = false;
 	if (make_vm(ctx) || load_guest(ctx, initrd, initrd_bytes))
 		goto out;
+	/* As late as can be: the longer it was measured the better it is. */
+	ctx->state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
 	console_attach(ctx->console, ctx, DEVICE_CONSOLE);
 	if (!start_spaces(ctx))
 		status = serve(ctx);

@@ -4,11 +4,7 @@
  */
 #include "launcher.h"
 
-#include <linux/perf_event.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #define WINDOW_NS	5000000ull
 
@@ -18,34 +14,6 @@ static u64 rdtsc(void)
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
 	return (u64)high << 32 | low;
-}
-
-/* The host kernel's own figure, where it lets us read it; else 0. */
-static u32 khz_from_perf(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_DUMMY,
-		.exclude_kernel = 1,
-		.exclude_hv = 1,
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-	struct perf_event_mmap_page *page;
-	u32 khz = 0;
-
-	if (fd < 0)
-		return 0;
-	page = mmap(NULL, PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	if (page != MAP_FAILED) {
-		if (page->cap_user_time && page->time_mult &&
-		    page->time_shift < 40)
-			khz = (u32)((1000000ull << page->time_shift) /
-				    page->time_mult);
-		munmap(page, PAGE_SIZE);
-	}
-	close(fd);
-	return khz;
 }
 
 /* A reading of both clocks, as close together as can be had. */
@@ -81,13 +49,9 @@ void tsc_start(struct tsc_sample *start)
 /* tsc_khz() - the TSC's rate in kHz */
 u32 tsc_khz(const struct tsc_sample *start)
 {
-	u32 khz = khz_from_perf();
 	struct timespec wait = { 0 };
-	u64 ns, tsc;
+	u64 ns = now_ns(), tsc;
 
-	if (khz)
-		return khz;
-	ns = now_ns();
 	if (ns < start->ns + WINDOW_NS) {
 		wait.tv_nsec = (long)(start->ns + WINDOW_NS - ns);
 		nanosleep(&wait, NULL);
