@@ -135,8 +135,10 @@ static int make_memory(const char *name, u64 bytes, u64 address)
 	}
 	at = mmap((void *)address, bytes, PROT_READ | PROT_WRITE,
 		  MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, fd, 0);
-	if (at == (void *)address)
+	if (at == (void *)address) {
+		madvise(at, bytes, MADV_HUGEPAGE);
 		return fd;
+	}
 	complain("cannot map guest memory: %s", strerror(errno));
 fail:
 	if (fd >= 0)
