@@ -74,8 +74,35 @@ static u32 entry_at(const struct space *space, u32 page)
 {
 	u32 large = space->large[page / ROW_PAGES];
 
-	return large ? large + page % ROW_PAGES * ENTRY_NEXT :
-		       space->pages[page];
+	if (large)
+		return large + page % ROW_PAGES * ENTRY_NEXT;
+	return space->filled[page / 64] & 1ull << page % 64 ?
+	       space->pages[page] : 0;
+}
+
+/*
+ * Clears the record of the pages @page to below @end, of one row.  Widens
+ * *@first and *@last (linear addresses) to hold what was there.
+ */
+static void clear_pages(struct space *space, u32 page, u32 end, u32 *first,
+			u32 *last)
+{
+	while (page < end) {
+		u64 *word = &space->filled[page / 64], bits = *word;
+		u32 base = page & ~63u;
+
+		bits &= ~0ull << page % 64;
+		if (end < base + 64)
+			bits &= ~(~0ull << end % 64);
+		page = base + 64;
+		if (!bits)
+			continue;
+		*word &= ~bits;
+		if (*first > (base + (u32)__builtin_ctzll(bits)) * PAGE_SIZE)
+			*first = (base + (u32)__builtin_ctzll(bits)) * PAGE_SIZE;
+		*last = (base + 63 - (u32)__builtin_clzll(bits)) * PAGE_SIZE +
+			(PAGE_SIZE - 1);
+	}
 }
 
 /*
@@ -105,14 +132,7 @@ static void drop(struct state *state, u32 from, u32 to)
 		       start + (LARGE_SIZE - 1)) / PAGE_SIZE + 1;
 		if (end - page == ROW_PAGES)
 			space->rows[row / 32] &= ~row_bit(row);
-		for (; page < end; page++) {
-			if (!space->pages[page])
-				continue;
-			space->pages[page] = 0;
-			if (first > page * PAGE_SIZE)
-				first = page * PAGE_SIZE;
-			last = page * PAGE_SIZE + (PAGE_SIZE - 1);
-		}
+		clear_pages(space, page, end, &first, &last);
 	}
 	if (first > last)
 		return;
@@ -187,8 +207,8 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 			/* What the large one covers is not looked at again. */
 			if (!space->large[row] &&
 			    space->rows[row / 32] & row_bit(row))
-				memset(&space->pages[row * ROW_PAGES], 0,
-				       ROW_PAGES * sizeof(u32));
+				memset(&space->filled[row * ROW_PAGES / 64], 0,
+				       ROW_PAGES / 8);
 			space->large[row] = entry;
 			space->rows[row / 32] |= row_bit(row);
 			entry += ROW_PAGES * ENTRY_NEXT;
@@ -197,6 +217,7 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 	}
 	for (i = 0; i < bytes / PAGE_SIZE; i++) {
 		space->pages[page + i] = entry;
+		space->filled[(page + i) / 64] |= 1ull << (page + i) % 64;
 		entry += ENTRY_NEXT;
 	}
 	space->rows[row / 32] |= row_bit(row);

@@ -165,8 +165,9 @@ struct space {
 	u64 tls[TLS_SLOTS];	/* as the guest has them, and the host was told */
 	u32 tls_live;		/* bit n: the host's slot n can be loaded */
 	u32 tls_stale;		/* what the guest has may be something else */
-	u32 rows[32];		/* bit n: linear n * 4 MiB has entries in pages */
+	u32 rows[32];		/* bit n: linear n * 4 MiB has entries */
 	u32 large[1024];	/* the mapping of a whole row, or 0; shadow.c */
+	u64 filled[SHADOW_PAGES / 64];	/* bit n: pages[n] counts */
 	u32 pages[SHADOW_PAGES];
 };
 
