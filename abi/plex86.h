@@ -76,6 +76,7 @@
 #define PLEX86_CALL_CR3		10	/* value: stands for MOV to CR3 */
 #define PLEX86_CALL_FLUSH	11	/* from, to: drop what is in between */
 #define PLEX86_CALL_TLS		12	/* TLS descriptors in the GDT changed */
+#define PLEX86_CALL_PROTECT	13	/* from, to: drop write permission there */
 
 /*
  * CR3 while CR4.PCIDE is set: bits 0 to 10 name the address space that the

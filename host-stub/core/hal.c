@@ -190,6 +190,11 @@ void core_hal_call(struct vm *vm)
 		host_drop(vm, r[EBX], r[ECX]);
 		result = 0;
 		break;
+	case PLEX86_CALL_PROTECT:
+		vm->stats.protect_calls++;
+		host_protect(vm, r[EBX], r[ECX]);
+		result = 0;
+		break;
 	case PLEX86_CALL_TLS:
 		host_sync_tls(vm);
 		result = 0;

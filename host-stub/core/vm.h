@@ -24,7 +24,7 @@
 	X(system_calls) X(gate_calls) X(iret_user) X(iret_kernel) X(hal_calls) X(doorbells) \
 	X(kicks) X(timer_signals) X(timer_arms) X(halts) X(sti_pending) \
 	X(cr_access) X(cr3_loads) X(dr_access) X(invlpg) X(segment_loads) \
-	X(flush_calls) X(descriptor_tables) X(far_transfers) X(cpuid) X(msr) X(port_io) \
+	X(flush_calls) X(protect_calls) X(descriptor_tables) X(far_transfers) X(cpuid) X(msr) X(port_io) \
 	X(cli_sti_raw) X(next_emulated) X(tls_syncs) X(other_emulated)
 
 struct stats {
@@ -178,6 +178,7 @@ void host_set_vip(struct vm *vm, bool on);
  * host cannot map there.  host_filled(): is @linear, and as @writable?
  * host_drop() forgets the pages (and large pages) from @from to below @to; those
  * of the kernel half in every address space.
+ * host_protect() drops no more than the permission to write there, where it can.
  * host_flush() forgets everything of all address spaces, or what is not global
  * of the present one.
  * host_space() goes on in address space @asid, @keep: with what the host holds
@@ -191,6 +192,7 @@ void host_set_vip(struct vm *vm, bool on);
 int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags);
 bool host_filled(struct vm *vm, u32 linear, bool writable);
 void host_drop(struct vm *vm, u32 from, u32 to);
+void host_protect(struct vm *vm, u32 from, u32 to);
 void host_flush(struct vm *vm, bool global);
 int host_space(struct vm *vm, u32 asid, bool keep);
 

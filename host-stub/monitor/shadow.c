@@ -254,6 +254,81 @@ void host_drop(struct vm *vm, u32 from, u32 to)
 	this_space()->kernel_drops = state->kernel_drops;
 }
 
+/*
+ * Makes pages @first to below @end, all of them recorded, read-only.  At either
+ * end that may cut a mapping in two.
+ */
+static void protect_run(struct state *state, u32 first, u32 end)
+{
+	struct space *space = this_space();
+	long ret;
+
+	if (first == end)
+		return;
+	ret = sys3(__NR_mprotect, (long)first * PAGE_SIZE,
+		   (long)(end - first) * PAGE_SIZE, PROT_READ | PROT_EXEC);
+	/* ENOMEM: a large page that is not all RAM */
+	if (ret && ret != -12)
+		monitor_die(state, "mprotect of guest memory failed");
+	if (first && (entry_at(space, first - 1) & ENTRY_WRITABLE))
+		space->mappings_low++;
+	if (entry_at(space, end) & ENTRY_WRITABLE)
+		space->mappings_low++;
+}
+
+/* host_protect() - see core/vm.h */
+void host_protect(struct vm *vm, u32 from, u32 to)
+{
+	struct state *state = state_of(vm);
+	struct space *space = this_space();
+	u32 first = 0, end = 0, page, last;
+	bool gap = true;		/* since the page before @end */
+
+	from &= PAGE_MASK;
+	/* Kernel pages are every space's, and their log knows only drops. */
+	if (to > vm->page_offset) {
+		host_drop(vm, from > vm->page_offset ? from : vm->page_offset,
+			  to);
+		to = vm->page_offset;
+	}
+	if (from >= to)
+		return;
+	last = (to - 1) / PAGE_SIZE;
+	for (page = from / PAGE_SIZE; page <= last; page++) {
+		u32 row = page / ROW_PAGES, *entry = &space->large[row];
+		u64 bits;
+
+		if (!(space->rows[row / 32] & row_bit(row)) || *entry) {
+			if (*entry & ENTRY_WRITABLE) {
+				*entry &= ~ENTRY_WRITABLE;
+				protect_run(state, row * ROW_PAGES,
+					    (row + 1) * ROW_PAGES);
+			}
+			gap = true;
+			page |= ROW_PAGES - 1;
+			continue;
+		}
+		bits = space->filled[page / 64] >> page % 64;
+		if (!(bits & 1)) {
+			gap = true;
+			if (!bits)
+				page |= 63;
+			continue;
+		}
+		entry = &space->pages[page];
+		if (!(*entry & ENTRY_WRITABLE))
+			continue;
+		*entry &= ~ENTRY_WRITABLE;
+		if (gap) {
+			protect_run(state, first, end);
+			first = page;
+			gap = false;
+		}
+		end = page + 1;
+	}
+	protect_run(state, first, end);
+}
+
 /* host_flush() - see core/vm.h */
 void host_flush(struct vm *vm, bool global)
 {
