@@ -6,8 +6,11 @@
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
+#include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include "image.h"
@@ -44,6 +47,15 @@ struct tsc_sample {
 /* The console's back end; console.c owns it. */
 struct console;
 
+/* Where the spaces run; balance.c. */
+struct balance {
+	bool on;		/* there is more than one processor */
+	bool pinned;
+	cpu_set_t allowed;
+	u64 ran, waited;	/* when last looked at, ns */
+	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */
+};
+
 struct vm_context {
 	struct options options;
 	struct state *state;
@@ -53,6 +65,7 @@ struct vm_context {
 	u64 kernel_bytes;
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
 	pid_t spaces[SPACES];
+	struct balance balance;
 	struct end end;		/* how it ended, copied and checked */
 	struct console *console;
 	struct tsc_sample tsc_start;
@@ -79,6 +92,10 @@ void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
 u32 host_map_count(void);
 u32 host_sysenter_landing(const struct options *options);
 bool host_move_vdso(void);
+
+/* balance.c */
+void balance_start(struct vm_context *ctx);
+int balance_work(struct vm_context *ctx);
 
 /* tsc.c */
 void tsc_start(struct tsc_sample *start);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `plex86 run`: build a VM, start its space, serve its devices until it ends.
+ * `plex86 run`: build a VM, start its spaces, serve its devices until it ends.
  */
 #include "launcher.h"
 
@@ -473,10 +473,11 @@ static int serve(struct vm_context *ctx)
 			{ .fd = ctx->signal_fd, .events = POLLIN },
 		};
 		int n = console_poll_fds(ctx->console, fds + 2), status;
+		int ms = balance_work(ctx);
 		bool child = false;
 		u64 count;
 
-		if (poll(fds, (nfds_t)(2 + n), -1) < 0 && errno != EINTR) {
+		if (poll(fds, (nfds_t)(2 + n), ms) < 0 && errno != EINTR) {
 			complain("poll: %s", strerror(errno));
 			return EXIT_CANNOT;
 		}
@@ -518,8 +519,10 @@ static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 	/* As late as can be: the longer it was measured the better it is. */
 	ctx->state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
 	console_attach(ctx->console, ctx, DEVICE_CONSOLE);
-	if (!start_spaces(ctx))
+	if (!start_spaces(ctx)) {
+		balance_start(ctx);
 		status = serve(ctx);
+	}
 	stop_spaces(ctx);
 	if (status < 0) {
 		switch (end->how) {
@@ -564,7 +567,7 @@ static int open_signals(struct vm_context *ctx)
 			sigaddset(&set, signals[i]);
 	signal(SIGCHLD, SIG_DFL);
 	sigaddset(&set, SIGCHLD);
-	/* The space is born with its kicks blocked, until it can take one. */
+	/* Spaces are born with their kicks blocked, until they can take one. */
 	blocked = set;
 	sigaddset(&blocked, SIG_KICK);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);

@@ -16,6 +16,26 @@ bool gate_holds(const struct state *state, u64 ip)
 }
 
 /*
+ * gate_learn_entry() - find out where the guest's kernel takes system calls
+ *
+ * Done at one that the gate did not make; it holds for that interrupt table.
+ */
+void gate_learn_entry(struct state *state)
+{
+	struct vm *vm = &state->vm;
+	u32 gate[2], fault;
+
+	state->gate_idt = vm->cpu.idt.base;
+	if (core_read(vm, vm->cpu.idt.base + VEC_SYSCALL * 8, gate,
+		      sizeof(gate), 0, &fault))
+		return;
+	/* Present, DPL 3, an interrupt gate: interrupts go off. */
+	if ((gate[1] & 0xff00) == 0xee00)
+		gate_kernel_of(state)->entry = (gate[0] & 0xffff) |
+					       (gate[1] & 0xffff0000);
+}
+
+/*
  * A system call.  Up to system_call_popped the gate is user code like any
  * other; returns false there if what came was a fault of its stack.
  */
@@ -51,6 +71,7 @@ static bool finish_system_call(struct state *state, u32 ip, bool kick)
 	if (!kick) {
 		/* Only the gate reads it there, so only this brings it in. */
 		core_touch(&state->vm, gate_kernel_of(state)->sp0);
+		gate_learn_entry(state);
 		state->vm.stats.system_calls++;
 		core_soft_interrupt(&state->vm, VEC_SYSCALL, 2);
 	}

@@ -161,6 +161,7 @@ iret_saved:
 	and	%ss:PLEX86_INFO + 12, %eax	/* irq_enabled */
 	or	%ss:GATE_KERNEL + GK_WORK, %eax
 	jnz	iret_slow_saved
+	movl	$0x200, %ss:PLEX86_INFO		/* vif */
 	movl	$3, %ss:GATE_KERNEL + GK_CPL
 iret_user:
 	xor	%ecx, %ecx

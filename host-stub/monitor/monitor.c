@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The monitor of the reference host: a 64-bit signal handler in the process
- * that runs the guest as 32-bit code.
+ * The monitor of the reference host: 64-bit code in each process that runs the
+ * guest as 32-bit code, entered by signals and by the gates.
  *
  * It owns the space it runs in and struct state.  It uses no libc, no
  * thread-local storage and no stack protector: signals arrive with the guest's
@@ -190,25 +190,7 @@ static bool sti_store(struct vm *vm, u32 linear)
 	return true;
 }
 
-/*
- * What the gates go by.  Where the guest's kernel takes system calls is found
- * out at one that came without the gate, and holds for that interrupt table.
- */
-static void learn_entry(struct state *state)
-{
-	struct vm *vm = &state->vm;
-	u32 gate[2], fault;
-
-	state->gate_idt = vm->cpu.idt.base;
-	if (core_read(vm, vm->cpu.idt.base + VEC_SYSCALL * 8, gate,
-		      sizeof(gate), 0, &fault))
-		return;
-	/* Present, DPL 3, an interrupt gate: interrupts go off. */
-	if ((gate[1] & 0xff00) == 0xee00)
-		gate_kernel_of(state)->entry = (gate[0] & 0xffff) |
-					       (gate[1] & 0xffff0000);
-}
-
+/* What the gates go by. */
 static void update_gates(struct state *state)
 {
 	struct gate_kernel *gk = gate_kernel_of(state);
@@ -239,7 +221,7 @@ static void system_call(struct vm *vm, siginfo_t *si)
 	cpu->reg[EAX] = (u32)si->si_syscall;
 	cpu->eip = after - 2;
 	vm->stats.system_calls++;
-	learn_entry(state_of(vm));
+	gate_learn_entry(state_of(vm));
 	core_soft_interrupt(vm, VEC_SYSCALL, 2);
 }
 
@@ -255,20 +237,21 @@ static void debug_trap(struct vm *vm, u64 trapno, siginfo_t *si)
 	core_inject(vm, VEC_DB, 0);
 }
 
+/* @inside: what was interrupted is known to be no code of the guest's. */
 static void trap(struct state *state, int signal, siginfo_t *si,
-		 const struct sigcontext_64 *sc)
+		 const struct sigcontext_64 *sc, bool inside)
 {
 	struct vm *vm = &state->vm;
 
-	if (signal == SIG_KICK) {
+	if (signal == SIG_KICK)
 		clock_kick(state, si);
-		return;
-	}
-	if ((sc->cs & 0xffff) != HOST_CS32) {
+	if (!inside && (sc->cs & 0xffff) != HOST_CS32) {
 		/* The guest left 32-bit mode: it has no such code segment. */
 		core_inject(vm, VEC_GP, 0);
 		return;
 	}
+	if (signal == SIG_KICK)
+		return;
 	if (signal == SIGSYS) {
 		system_call(vm, si);
 		return;
@@ -468,7 +451,7 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	struct vm *vm = &state->vm;
 	struct vcpu *cpu = &vm->cpu;
 	struct sigcontext_64 *sc = (struct sigcontext_64 *)&uc->uc_mcontext;
-	bool kick = signal == SIG_KICK;
+	bool kick = signal == SIG_KICK, inside;
 
 	space->alt_stack_used = 1;
 	state->in_call = 0;
@@ -487,25 +470,29 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 		kick = signal == SIG_KICK;
 	}
 	cpu->cpl = gate_kernel_of(state)->cpl ? 3 : 0;
+	inside = true;
 	if (within(sc->ip, monitor_exit_start, monitor_exit_end)) {
 		cpu->cpl = space->exit_cpl;
-		if (!kick)
+		if (!kick) {
 			core_inject(vm, VEC_GP, 0);
-	} else {
+			return finish(state, (const void *)sc->fpstate);
+		}
+	} else if (within(sc->ip, monitor_gate_start, monitor_gate_end)) {
 		take_registers(cpu, sc);
-	}
-	if (within(sc->ip, monitor_gate_start, monitor_gate_end)) {
 		enter_by_gate(state, sc);
 		if (!kick)
 			return finish(state, (const void *)sc->fpstate);
-	} else if (gate_holds(state, sc->ip)) {
-		/* A single step ends behind the gate, as one of a CALL would. */
+	} else {
+		/* A single step ends behind a gate, as one of a CALL would. */
 		bool outside = kick || sc->trapno == VEC_DB;
 
-		if (gate_finish(state, sc, outside) && !outside)
+		take_registers(cpu, sc);
+		inside = gate_holds(state, sc->ip) &&
+			 gate_finish(state, sc, outside);
+		if (inside && !outside)
 			return finish(state, (const void *)sc->fpstate);
 	}
-	trap(state, signal, si, sc);
+	trap(state, signal, si, sc, inside);
 	return finish(state, (const void *)sc->fpstate);
 }
 

@@ -133,7 +133,6 @@ void space_leave(struct state *state, const void *fpstate)
 	space_arm_stack(state);
 	sleep_until_set(&state->ready[next]);
 	state->vm.stats.space_switches++;
-	state->active = next;
 	__atomic_store_n(&state->active_pid, state->ready[next],
 			 __ATOMIC_SEQ_CST);
 	__atomic_store_n(&state->run[next], 1, __ATOMIC_RELEASE);

@@ -50,6 +50,7 @@ void vectors_load(struct state *state, const void *from);
 
 /* gate.c */
 bool gate_holds(const struct state *state, u64 ip);
+void gate_learn_entry(struct state *state);
 void gate_call(struct state *state);
 void gate_iret(struct state *state);
 bool gate_finish(struct state *state, const struct sigcontext_64 *sc,

@@ -96,7 +96,6 @@ struct state {
 	 * The vCPU's token.  The space that has it is the only one that runs;
 	 * the others sleep on their run[].
 	 */
-	u32 active;		/* number of the space that has it */
 	u32 active_pid;
 	u32 run[SPACES];	/* 1: take it */
 	u32 ready[SPACES];	/* its process ID, once it can take it */
