@@ -161,6 +161,15 @@ static void drop_kernel(struct state *state)
 	this_space()->high_local = 0;
 }
 
+/* No room for two more, which one in the middle of another makes of it. */
+static bool mappings_full(const struct state *state)
+{
+	const struct space *space = this_space();
+
+	return space->mappings_low + space->mappings_high + 2 + MAPPINGS_OWN >=
+	       state->map_count_max;
+}
+
 /* host_fill() - see core/vm.h */
 int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 {
@@ -175,9 +184,7 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 	int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
 	long ret;
 
-	/* One in the middle of another makes two more of it. */
-	if (space->mappings_low + space->mappings_high + 2 + MAPPINGS_OWN >=
-	    state->map_count_max) {
+	if (mappings_full(state)) {
 		vm->stats.shadow_limit_flushes++;
 		drop_user(state);
 		drop_kernel(state);
@@ -255,8 +262,8 @@ void host_drop(struct vm *vm, u32 from, u32 to)
 }
 
 /*
- * Makes pages @first to below @end, all of them recorded, read-only.  At either
- * end that may cut a mapping in two.
+ * Takes the permission to write from pages @first to below @end, all of them
+ * recorded, as read-only ones.  At either end that may cut a mapping in two.
  */
 static void protect_run(struct state *state, u32 first, u32 end)
 {
@@ -267,8 +274,11 @@ static void protect_run(struct state *state, u32 first, u32 end)
 		return;
 	ret = sys3(__NR_mprotect, (long)first * PAGE_SIZE,
 		   (long)(end - first) * PAGE_SIZE, PROT_READ | PROT_EXEC);
-	/* ENOMEM: a large page that is not all RAM */
-	if (ret && ret != -12)
+	if (ret == -12) {		/* ENOMEM: a large page not all RAM */
+		drop(state, first * PAGE_SIZE, end * PAGE_SIZE);
+		return;
+	}
+	if (ret)
 		monitor_die(state, "mprotect of guest memory failed");
 	if (first && (entry_at(space, first - 1) & ENTRY_WRITABLE))
 		space->mappings_low++;
@@ -282,7 +292,7 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 	struct state *state = state_of(vm);
 	struct space *space = this_space();
 	u32 first = 0, end = 0, page, last;
-	bool gap = true;		/* since the page before @end */
+	bool gap = true;		/* since @end: something not recorded */
 
 	from &= PAGE_MASK;
 	/* Kernel pages are every space's, and their log knows only drops. */
@@ -293,6 +303,10 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 	}
 	if (from >= to)
 		return;
+	if (mappings_full(state)) {
+		drop_user(state);
+		return;
+	}
 	last = (to - 1) / PAGE_SIZE;
 	for (page = from / PAGE_SIZE; page <= last; page++) {
 		u32 row = page / ROW_PAGES, *entry = &space->large[row];

@@ -167,6 +167,11 @@ void host_drop(struct vm *vm, u32 from, u32 to)
 		forget(fake_of(vm), from, to, false);
 }
 
+void host_protect(struct vm *vm, u32 from, u32 to)
+{
+	note(vm, (struct call){ CALL_PROTECT, { from, to } });
+}
+
 void host_flush(struct vm *vm, bool global)
 {
 	note(vm, (struct call){ CALL_FLUSH, { global } });

@@ -74,7 +74,7 @@ static void nop_and_irq(void **state)
 static void unknown_calls(void **state)
 {
 	static const u32 numbers[] = {
-		PLEX86_CALL_TLS + 1, 100, 0x10000, 0x7fffffff, 0x80000000,
+		PLEX86_CALL_PROTECT + 1, 100, 0x10000, 0x7fffffff, 0x80000000,
 		(u32)-PLEX86_ENOSYS, 0xffffffff,
 	};
 	size_t i;
@@ -472,7 +472,7 @@ static void load_cr3(void **state)
 }
 
 /* Any range is a range; what of it there is, is the host's to know. */
-static void flush(void **state)
+static void ranges(u32 number, enum call_kind kind, const u64 *counter)
 {
 	static const struct {
 		u32 from, to;
@@ -484,18 +484,29 @@ static void flush(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		const char *r = row("%#x to %#x", table[i].from, table[i].to);
 
-		CHECK_EQ(r, call(PLEX86_CALL_FLUSH, table[i].from, table[i].to,
-				 ~0u, ~0u, ~0u), 0);
+		CHECK_EQ(r, call(number, table[i].from, table[i].to, ~0u, ~0u,
+				 ~0u), 0);
 		CHECK_EQ(r, f->n_calls, 1);
-		CHECK_EQ(r, f->calls[0].kind, CALL_DROP);
+		CHECK_EQ(r, f->calls[0].kind, kind);
 		CHECK_EQ(r, f->calls[0].arg[0], table[i].from);
 		CHECK_EQ(r, f->calls[0].arg[1], table[i].to);
-		CHECK_EQ(r, f->vm.stats.flush_calls, i + 1);
+		CHECK_EQ(r, *counter, i + 1);
 	}
+}
+
+static void flush(void **state)
+{
+	(void)state;
+	ranges(PLEX86_CALL_FLUSH, CALL_DROP, &f->vm.stats.flush_calls);
+}
+
+static void protect(void **state)
+{
+	(void)state;
+	ranges(PLEX86_CALL_PROTECT, CALL_PROTECT, &f->vm.stats.protect_calls);
 }
 
 static void tls(void **state)
@@ -540,7 +551,8 @@ int main(void)
 		TEST(timer), TEST(clocks), TEST(end), TEST(no_device),
 		TEST(reset), TEST(accept_features), TEST(queue_set),
 		TEST(queue_number), TEST(queue_set_twice), TEST(notify),
-		TEST(load_cr3), TEST(flush), TEST(tls), TEST(random_calls),
+		TEST(load_cr3), TEST(flush), TEST(protect), TEST(tls),
+		TEST(random_calls),
 	};
 
 	return RUN_TESTS("hal", tests, NULL, NULL);
