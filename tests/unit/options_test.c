@@ -294,7 +294,7 @@ static void help_names_all(void **state)
 	static const char *const names[] = {
 		"--kernel FILE", "--initrd FILE", "--append STRING",
 		"--mem SIZE", "--console stdio|pty|FILE", "--stats FILE",
-		"--no-reboot", "--mask-host ia32|sud|cpuid",
+		"--no-reboot", "--mask-host FEATURE",
 	};
 	char text[4096] = { 0 }, *line;
 	FILE *to = fmemopen(text, sizeof(text), "w");
