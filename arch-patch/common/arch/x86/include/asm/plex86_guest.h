@@ -6,9 +6,9 @@
  * and returns true.  In a kernel that is no plex86 guest each is a constant
  * false, and the code around it is what it always was.
  *
- * The bare CPU's way works in a guest too, by a trap.  What is rare is left at
- * that: reads of CR3, writes of CR0 and CR4, and the few of all these that
- * assembly has.
+ * For all but TLS descriptors the bare CPU's way works in a guest too, by a trap.
+ * What is rare is left at that: reads of CR3, writes of CR0 and CR4, and the few
+ * of all these that assembly has.
  */
 #ifndef _ASM_X86_PLEX86_GUEST_H
 #define _ASM_X86_PLEX86_GUEST_H
@@ -62,8 +62,8 @@ static __always_inline bool plex86_flush(unsigned long from, unsigned long to)
  * @tls: the descriptors
  * @bytes: of all of them
  *
- * The host looks at them when told, and when the GDT is loaded; most tasks that
- * take turns have none or the same.
+ * The host need not look at them unless told; most tasks that take turns have
+ * none or the same.
  */
 static __always_inline bool plex86_load_tls(void *gdt, const void *tls,
 					    size_t bytes)
