@@ -27,4 +27,13 @@
 #define PLEX86_HVC_RESULT	int
 #endif
 
+/* A new anonymous page became a folio in 6.7, with flags in 6.11. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define plex86_new_anon_rmap(page, vma, addr) \
+	folio_add_new_anon_rmap(page_folio(page), vma, addr, RMAP_EXCLUSIVE)
+#else
+#define plex86_new_anon_rmap(page, vma, addr) \
+	page_add_new_anon_rmap(page, vma, addr)
+#endif
+
 #endif /* _ASM_X86_PLEX86_COMPAT_H */

@@ -4,7 +4,8 @@
  *
  * Each of these does it the host's way, for the price of a call or of nothing,
  * and returns true.  In a kernel that is no plex86 guest each is a constant
- * false, and the code around it is what it always was.
+ * false, and the code around it is what it always was.  plex86_mapped() is told,
+ * not asked.
  *
  * For all but TLS descriptors the bare CPU's way works in a guest too, by a trap.
  * What is rare is left at that: reads of CR3, writes of CR0 and CR4, and the few
@@ -14,6 +15,10 @@
 #define _ASM_X86_PLEX86_GUEST_H
 
 #include <linux/types.h>
+#include <asm/pgtable_types.h>
+
+struct mm_struct;
+struct vm_area_struct;
 
 #ifdef CONFIG_PLEX86_GUEST
 
@@ -75,6 +80,10 @@ static __always_inline bool plex86_load_tls(void *gdt, const void *tls,
 	return true;
 }
 
+/* arch/x86/plex86/mmu.c */
+bool plex86_protect(struct mm_struct *mm);
+void plex86_mapped(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep);
+
 #else /* CONFIG_PLEX86_GUEST */
 
 static __always_inline bool plex86_read_cr2(unsigned long *cr2)
@@ -96,6 +105,16 @@ static __always_inline bool plex86_load_tls(void *gdt, const void *tls,
 					    size_t bytes)
 {
 	return false;
+}
+
+static __always_inline bool plex86_protect(struct mm_struct *mm)
+{
+	return false;
+}
+
+static __always_inline void plex86_mapped(struct vm_area_struct *vma,
+					  unsigned long addr, pte_t *ptep)
+{
 }
 
 #endif /* CONFIG_PLEX86_GUEST */
