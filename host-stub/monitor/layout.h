@@ -10,11 +10,18 @@
 
 #include "plex86.h"
 
-#define MONITOR_BASE	0x1000000000	/* the monitor's text */
-#define STATE_BASE	0x1100000000	/* struct state, the same for all */
-#define SPACE_BASE	0x1180000000	/* struct space, each its own */
-#define RAM_BASE	0x1200000000	/* guest RAM */
-#define USER_END	0x7ffffffff000	/* of a process's address space */
+/* The assembler knows no suffix. */
+#ifdef __ASSEMBLER__
+#define ADDRESS(n)	n
+#else
+#define ADDRESS(n)	n##ull
+#endif
+
+#define MONITOR_BASE	ADDRESS(0x1000000000)	/* the monitor's text */
+#define STATE_BASE	ADDRESS(0x1100000000)	/* struct state, the same for all */
+#define SPACE_BASE	ADDRESS(0x1180000000)	/* struct space, each its own */
+#define RAM_BASE	ADDRESS(0x1200000000)	/* guest RAM */
+#define USER_END	ADDRESS(0x7ffffffff000)	/* of a process's address space */
 
 #define MONITOR_TEXT_MAX 0x100000	/* room for it */
 
