@@ -118,6 +118,9 @@ $(B)/linux-$(1)/.config: $(B)/src-$(1).patched $(B)/linux-$(1).asked
 
 $(B)/linux-$(1)/vmlinux: $(B)/linux-$(1)/.config
 	@tools/kernel build $(1)
+
+$(B)/linux-$(1)-selftest/vmlinux: $(B)/linux-$(1)/vmlinux
+	@tools/kernel selftest $(1)
 endef
 $(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
 
