@@ -41,7 +41,8 @@ test: deps-test all $(B)/conform
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
-bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
+bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
+		$(B)/linux-$(LINE)-selftest/vmlinux
 	@tools/bench
 
 .PHONY: check
