@@ -41,7 +41,8 @@ test: deps-test all $(B)/conform
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
-bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
+bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
+		$(B)/linux-$(LINE)-selftest/vmlinux
 	@tools/bench
 
 .PHONY: check
@@ -118,6 +119,9 @@ $(B)/linux-$(1)/.config: $(B)/src-$(1).patched $(B)/linux-$(1).asked
 
 $(B)/linux-$(1)/vmlinux: $(B)/linux-$(1)/.config
 	@tools/kernel build $(1)
+
+$(B)/linux-$(1)-selftest/vmlinux: $(B)/linux-$(1)/vmlinux
+	@tools/kernel selftest $(1)
 endef
 $(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
 

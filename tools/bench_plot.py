@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Draw bench.json as an SVG: time by row, as a ratio to the bare host.
+"""Draw bench.json as an SVG: time by row, as a ratio to the bare host, and
+the other figures as a share of their limits.
 
 tools/bench draws with it; alone it draws a file kept from an earlier run:
 
@@ -11,7 +12,8 @@ import json
 import math
 import sys
 
-WIDTH, LEFT, RIGHT, TOP, STEP = 760, 190, 84, 92, 26
+WIDTH, LEFT, RIGHT, TOP, STEP = 760, 198, 84, 92, 26
+LIMIT = "stroke:#b3261e;stroke-width:2"
 COLOURS = {"guest": "#2563a8", "tcg": "#c2571a"}
 STYLE = """
  svg { background: #fff; font: 13px sans-serif; fill: #222; }
@@ -31,6 +33,17 @@ def span(ns):
         unit = "s"
     digits = 2 if ns < 9.995 else 1 if ns < 99.95 else 0
     return f"{ns:.{digits}f} {unit}"
+
+
+def amount(value, unit, short=False):
+    """A value in a unit: ns (as span() has it), MiB or %; short for a limit."""
+    if unit == "ns":
+        text = span(value)
+        number, unit = text.split(" ")
+        return f"{float(number):g} {unit}" if short else text
+    if short:
+        return f"{value:g} {unit}"
+    return f"{value:.{2 if unit == '%' else 1}f} {unit}"
 
 
 def stops(low, high):
@@ -71,23 +84,103 @@ class Drawing:
                 + "\n".join(self.elements) + "\n</svg>\n")
 
 
+class Axis:
+    """A logarithmic axis across the picture, and its ticks."""
+
+    def __init__(self, values):
+        # Always some room on both sides of 1.
+        self.ticks = stops(min([*values, 0.5]), max([*values, 2]))
+        self.low = math.log10(self.ticks[0])
+        self.high = math.log10(self.ticks[-1])
+
+    def across(self, value):
+        return LEFT + (WIDTH - LEFT - RIGHT) * (
+            math.log10(value) - self.low) / (self.high - self.low)
+
+    def draw(self, drawing, top, bottom, style=None):
+        for value in self.ticks:
+            x = self.across(value)
+            one = value == 1
+            drawing.line(x, top - 6, x, bottom, "one" if one else "grid",
+                         style if one and style else "")
+            drawing.text(x, top - 10, f"{value:g}", "tick", "middle")
+
+
+def draw_rows(drawing, report, rows, peers):
+    ratios = [row[name][key] for row in rows for name in peers
+              if "ratio" in row.get(name, {})
+              for key in ("ratio_min", "ratio_max")]
+    axis = Axis(ratios)
+    bottom = TOP + STEP * len(rows)
+    axis.draw(drawing, TOP, bottom)
+    for index, row in enumerate(rows):
+        y = TOP + STEP * (index + 0.5)
+        drawing.text(LEFT - 12, y + 4, row["title"], anchor="end")
+        drawing.text(WIDTH - 16, y + 4, span(row["bare"]["ns"]), "small", "end")
+        if "limit" in row:
+            x = axis.across(row["limit"])
+            drawing.line(x, y - STEP / 3, x, y + STEP / 3, style=LIMIT)
+        for number, name in enumerate(peers):
+            entry = row.get(name, {})
+            if "ratio" not in entry:
+                continue
+            # Side by side where two are equal.
+            y = TOP + STEP * (index + (number + 1) / (len(peers) + 1))
+            drawing.line(axis.across(entry["ratio_min"]), y,
+                         axis.across(entry["ratio_max"]), y,
+                         style=f"stroke:{COLOURS[name]};stroke-width:2")
+            tip = (f"{row['title']}: {span(entry['ns'])},"
+                   f" {entry['ratio']:.2f} of the bare host")
+            if name == "guest" and "limit" in row:
+                tip += f"; limit {row['limit']:g}"
+            drawing.dot(axis.across(entry["ratio"]), y, COLOURS[name], tip)
+    drawing.text(WIDTH - 16, TOP - 10, report["machines"]["bare"]["title"]
+                 if "bare" in report["machines"] else "", "tick", "end")
+    drawing.text(16, bottom + 20, "dots: medians; lines: from the best to the"
+                 " worst round; red: the limit", "small")
+    return bottom + 32
+
+
+def draw_figures(drawing, figures, peers, top):
+    """What has no bare host to be compared with, against its limit."""
+    def share(value, figure):
+        return max(value / figure["limit"], 0.01)
+
+    axis = Axis([share(figure[name][key], figure) for figure in figures
+                 for name in peers if name in figure for key in ("min", "max")])
+    drawing.text(16, top + 14, "As a share of its limit", "title")
+    top += 44
+    bottom = top + STEP * len(figures)
+    axis.draw(drawing, top, bottom, LIMIT)
+    drawing.text(WIDTH - 16, top - 10, "limit", "tick", "end")
+    for index, figure in enumerate(figures):
+        y = top + STEP * (index + 0.5)
+        unit = figure["unit"]
+        drawing.text(LEFT - 12, y + 4, figure["title"], anchor="end")
+        drawing.text(WIDTH - 16, y + 4, amount(figure["limit"], unit, True),
+                     "small", "end")
+        for number, name in enumerate(peers):
+            entry = figure.get(name)
+            if not entry:
+                continue
+            y = top + STEP * (index + (number + 1) / (len(peers) + 1))
+            drawing.line(axis.across(share(entry["min"], figure)), y,
+                         axis.across(share(entry["max"], figure)), y,
+                         style=f"stroke:{COLOURS[name]};stroke-width:2")
+            drawing.dot(axis.across(share(entry["value"], figure)), y,
+                        COLOURS[name],
+                        f"{figure['title']}: {amount(entry['value'], unit)};"
+                        f" limit {amount(figure['limit'], unit, True)}")
+    return bottom + 12
+
+
 def draw(report):
     peers = [name for name in report["machines"] if name in COLOURS]
     rows = [row for row in report["rows"].values()
             if any("ratio" in row.get(name, {}) for name in peers)]
-    ratios = [row[name][key] for row in rows for name in peers
-              if "ratio" in row.get(name, {})
-              for key in ("ratio_min", "ratio_max")]
-    # Always some room on both sides of 1.
-    ticks = stops(min([*ratios, 0.5]), max([*ratios, 2]))
-    low, high = math.log10(ticks[0]), math.log10(ticks[-1])
-    bottom = TOP + STEP * len(rows)
+    figures = [figure for figure in report.get("figures", {}).values()
+               if "limit" in figure and any(name in figure for name in peers)]
     drawing = Drawing()
-
-    def across(value):
-        return LEFT + (WIDTH - LEFT - RIGHT) * (
-            math.log10(value) - low) / (high - low)
-
     host, settings = report["host"], report["settings"]
     drawing.text(16, 24, "Time taken, as a ratio to the bare host", "title")
     drawing.text(16, 42, f"left of 1 is faster; Linux {settings['line']} on "
@@ -95,36 +188,13 @@ def draw(report):
     x = 16
     for name in peers:
         title = report["machines"][name]["title"]
-        boot = report["boot"].get(name)
-        if boot:
-            title += f" (exec to init {span(boot['init']['ns'])})"
         drawing.dot(x + 5, 59, COLOURS[name], title)
         drawing.text(x + 16, 63, title)
         x += 40 + 7.2 * len(title)
-    for value in ticks:
-        drawing.line(across(value), TOP - 6, across(value), bottom,
-                     "one" if value == 1 else "grid")
-        drawing.text(across(value), TOP - 10, f"{value:g}", "tick", "middle")
-    for index, row in enumerate(rows):
-        y = TOP + STEP * (index + 0.5)
-        drawing.text(LEFT - 12, y + 4, row["title"], anchor="end")
-        drawing.text(WIDTH - 16, y + 4, span(row["bare"]["ns"]), "small", "end")
-        for number, name in enumerate(peers):
-            entry = row.get(name, {})
-            if "ratio" not in entry:
-                continue
-            # Side by side where two are equal.
-            y = TOP + STEP * (index + (number + 1) / (len(peers) + 1))
-            drawing.line(across(entry["ratio_min"]), y,
-                         across(entry["ratio_max"]), y,
-                         style=f"stroke:{COLOURS[name]};stroke-width:2")
-            drawing.dot(across(entry["ratio"]), y, COLOURS[name],
-                        f"{row['title']}: {span(entry['ns'])},"
-                        f" {entry['ratio']:.2f} of the bare host")
-    drawing.text(WIDTH - 16, TOP - 10, "bare host", "tick", "end")
-    drawing.text(16, bottom + 20, "dots: medians; lines: from the best to the"
-                 " worst round", "small")
-    return drawing.svg(WIDTH, bottom + 32)
+    bottom = draw_rows(drawing, report, rows, peers)
+    if figures:
+        bottom = draw_figures(drawing, figures, peers, bottom + 16)
+    return drawing.svg(WIDTH, bottom)
 
 
 def main():

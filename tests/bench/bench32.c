@@ -8,9 +8,11 @@
  * {"bench": ...}; lines that begin otherwise are somebody else's (a kernel's,
  * on a console).  As process 1 it prints {"init": true} before anything else,
  * takes its options from the environment variable BENCH32 (which the kernel's
- * command line sets), prints {"end": ...} when done and ends the machine.
+ * command line sets), prints {"end": ...} when done and ends the machine; or
+ * it stays, as --stay says, and prints {"stay": ...}.
  *
- * This file owns options, measuring and reporting; the rows are in rows.c.
+ * This file owns options, measuring and reporting; the rows are in rows.c, what
+ * stays is in stay.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -239,6 +241,8 @@ static const struct {
 	  .help = "      print the time stamp counter's rate, no rows" },
 	{ "--boot", .flag = &options.boot,
 	  .help = "         as init: end the machine at once" },
+	{ "--stay", .text = &options.stay,
+	  .help = "WHAT    as init: stay busy, idle, or loaded (after the rows)" },
 	{ "--restart", .flag = &options.restart,
 	  .help = "      as init: end it by a restart" },
 };
@@ -313,6 +317,8 @@ static int init(void)
 	} else if (!options.boot) {
 		mkdir("/dev", 0755);
 		mount("dev", "/dev", "devtmpfs", 0, NULL);
+		if (options.stay && strcmp(options.stay, "loaded"))
+			stay(options.stay);
 		pid = fork();
 		if (!pid)
 			exit(measure_all());
@@ -320,6 +326,8 @@ static int init(void)
 			status = -1;
 		else if (WIFEXITED(status))
 			status = WEXITSTATUS(status);
+		if (options.stay && !status)
+			stay(options.stay);
 	}
 	printf("{\"end\": %d}\n", status);
 	fflush(stdout);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a row of the benchmark is.  The rows themselves are in rows.c; how they
- * are run and reported is in bench32.c.
+ * are run and reported is in bench32.c; what a guest does while it is measured
+ * from outside is in stay.c.
  */
 #ifndef BENCH32_H
 #define BENCH32_H
@@ -32,6 +33,7 @@ struct options {
 	const char *rows;	/* comma-separated names; NULL: all */
 	int tsc_khz;		/* print the time stamp counter's rate only */
 	int boot;		/* as init: come up and go down, no rows */
+	const char *stay;	/* as init: do this from then on; NULL: end */
 	int restart;		/* as init: restart at the end, not power off */
 };
 
@@ -45,6 +47,12 @@ uint64_t now_ns(void);
  * process of its own, so the others are not harmed.
  */
 void fail(const char *what) __attribute__((noreturn));
+
+/*
+ * Stay "busy", "idle" or, with memory and address spaces in use, "loaded", for
+ * good: says so in a line first, or why it cannot.
+ */
+void stay(const char *what) __attribute__((noreturn));
 
 /* The argument that makes bench32 exit at once: what the exec row executes. */
 #define EXIT_AT_ONCE "--exit"
