@@ -19,6 +19,16 @@ ok()	{ say "ok $*"; }
 skip()	{ say "skip $1: $2"; }
 not_ok()	{ say "not ok $1: $2"; }
 
+# What the host has of --isolation.
+isolation()
+{
+	if "$BUILD/plex86" host | grep -q '^protection keys *yes'; then
+		say keys
+	else
+		say none
+	fi
+}
+
 # check NAME COMMAND...: NAME passes if COMMAND succeeds; what COMMAND says is
 # in the log, and its last line is the reason given.
 check()

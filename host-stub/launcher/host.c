@@ -64,9 +64,24 @@ static bool try_cpuid_faulting(void)
 }
 
 /*
+ * Protection keys 1 to 3, as the monitor numbers them: a process has all of its
+ * keys when it starts.
+ */
+static bool take_keys(void)
+{
+	u32 key;
+
+	for (key = KEY_KERNEL; key <= KEY_READ; key++)
+		if (pkey_alloc(0, 0) != (int)key)
+			return false;
+	return true;
+}
+
+/*
  * host_check() - can this machine run a guest at all?
  *
- * Returns 0, or -1 after saying what is missing.
+ * Takes the protection keys, unless told to do without.  Returns 0, or -1 after
+ * saying what is missing.
  */
 int host_check(const struct options *options)
 {
@@ -76,6 +91,12 @@ int host_check(const struct options *options)
 	}
 	if (options->mask_sud || !probe(try_sud)) {
 		complain("host: the kernel has no Syscall User Dispatch; it needs Linux 5.11 or later");
+		return -1;
+	}
+	if (options->no_isolation) {
+		complain("--isolation=none: guest programs are kept neither from the guest's kernel nor from the monitor, which has your rights");
+	} else if (options->mask_keys || !take_keys()) {
+		complain("host: the machine has no protection keys, which keep guest programs from the guest's kernel and from the monitor; to run without, say --isolation=none");
 		return -1;
 	}
 	return 0;
@@ -105,6 +126,33 @@ u64 host_xcr0(void)
 		return 0;
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 	return (u64)high << 32 | low;
+}
+
+/* host_xsave_bytes() - room that XSAVE needs for @mask, in standard format */
+u32 host_xsave_bytes(u64 mask)
+{
+	u32 bytes = mask ? 576 : 512;	/* with the header; FXSAVE */
+	u32 bit;
+
+	for (bit = 2; bit < 63; bit++) {
+		struct cpuid_leaf leaf;
+
+		if (!(mask & 1ull << bit))
+			continue;
+		host_cpuid(0xd, bit, &leaf);
+		if (bytes < leaf.ebx + leaf.eax)
+			bytes = leaf.ebx + leaf.eax;
+	}
+	return bytes;
+}
+
+/* host_frame_bytes() - the size of the largest signal frame, at most */
+u32 host_frame_bytes(void)
+{
+	long bytes = sysconf(_SC_MINSIGSTKSZ);
+
+	/* Kernels before Linux 5.14 do not say, and know no AMX. */
+	return bytes < PAGE_SIZE ? PAGE_SIZE : (u32)bytes;
 }
 
 /* host_map_count() - how many mappings a process may have */
@@ -218,4 +266,32 @@ u32 host_sysenter_landing(const struct options *options)
 		offset = *landed_at;
 	munmap(landed_at, sizeof(u32));
 	return offset < LANDING_STACK - LANDING_BASE - 2 * PAGE_SIZE ? offset : 0;
+}
+
+/*
+ * verb_host() - `plex86 host`: what this machine offers, a line each
+ *
+ * Returns 0 if it can run a guest with --isolation=keys, 1 if not.
+ */
+int verb_host(int argc, char **argv)
+{
+	const struct options all = { 0 };
+	bool ia32 = probe(try_ia32), sud = probe(try_sud);
+	bool keys = probe(take_keys);
+
+	if (argc) {
+		complain("%s: 'plex86 host' takes no argument", argv[0]);
+		return EXIT_CANNOT;
+	}
+	printf("32-bit code             %s\n"
+	       "Syscall User Dispatch   %s\n"
+	       "protection keys         %s\n"
+	       "CPUID faulting          %s\n"
+	       "SYSENTER                %s\n",
+	       ia32 ? "yes" : "no: cannot run a guest",
+	       sud ? "yes" : "no: cannot run a guest",
+	       keys ? "yes" : "no: can run a guest with --isolation=none",
+	       host_can_fault_cpuid(&all) ? "yes" : "no",
+	       host_sysenter_landing(&all) ? "yes" : "no");
+	return ia32 && sud && keys ? 0 : EXIT_CANNOT;
 }

@@ -35,7 +35,9 @@ struct options {
 	const char *stats;
 	u64 mem_bytes;
 	bool no_reboot;
-	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter;	/* --mask-host, for tests */
+	bool no_isolation;	/* --isolation=none */
+	/* --mask-host, for tests */
+	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys;
 };
 
 /* A reading of the TSC; tsc.c. */
@@ -85,9 +87,12 @@ int verb_run(int argc, char **argv);
 void vm_device_interrupt(struct vm_context *ctx, u32 device);
 
 /* host.c */
+int verb_host(int argc, char **argv);
 int host_check(const struct options *options);
 bool host_can_fault_cpuid(const struct options *options);
 u64 host_xcr0(void);
+u32 host_xsave_bytes(u64 mask);
+u32 host_frame_bytes(void);
 void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
 u32 host_map_count(void);
 u32 host_sysenter_landing(const struct options *options);

@@ -106,6 +106,16 @@ static int set_no_reboot(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_isolation(struct options *o, const char *value)
+{
+	o->no_isolation = !strcmp(value, "none");
+	if (o->no_isolation || !strcmp(value, "keys"))
+		return 0;
+	complain("--isolation %s: no such way; keys (protection keys) or none",
+		 value);
+	return -1;
+}
+
 static int set_mask_host(struct options *o, const char *value)
 {
 	if (!strcmp(value, "ia32")) {
@@ -116,8 +126,10 @@ static int set_mask_host(struct options *o, const char *value)
 		o->mask_cpuid = true;
 	} else if (!strcmp(value, "sysenter")) {
 		o->mask_sysenter = true;
+	} else if (!strcmp(value, "keys")) {
+		o->mask_keys = true;
 	} else {
-		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter",
+		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter, keys",
 			 value);
 		return -1;
 	}
@@ -132,11 +144,17 @@ static const struct option_entry entries[] = {
 	{ "console", "stdio|pty|FILE",
 	  "where the guest's console is (stdio);\n"
 	  "a FILE gets the output, and there is no input", set_console },
+	{ "isolation", "keys|none",
+	  "keep guest programs, guest kernel and monitor\n"
+	  "apart by protection keys (keys), or not at all, for\n"
+	  "hosts that have none",
+	  set_isolation },
 	{ "stats", "FILE", "write counters and times there as JSON", set_stats },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
 	{ "mask-host", "FEATURE",
 	  "do as if the host lacked it (for tests): ia32, sud,\n"
-	  "cpuid (that it can be made to fault) or sysenter", set_mask_host },
+	  "cpuid (that it can be made to fault), sysenter, keys",
+	  set_mask_host },
 };
 
 #define N_ENTRIES (sizeof(entries) / sizeof(entries[0]))

@@ -147,7 +147,7 @@ fail:
 }
 
 /* Maps the monitor where it was linked. */
-static int map_monitor(void)
+static int map_monitor(const struct options *o)
 {
 	size_t bytes = (size_t)(monitor_image_end - monitor_image);
 	void *at = mmap((void *)MONITOR_BASE, MONITOR_TEXT_MAX,
@@ -161,7 +161,8 @@ static int map_monitor(void)
 	}
 	memcpy(at, monitor_image, bytes);
 	memcpy(wrpkru, (u8 *)at + MONITOR_WRPKRU, sizeof(wrpkru));
-	for (; wrpkru[0] < wrpkru[1]; wrpkru[0] += sizeof(u64))
+	for (; o->no_isolation && wrpkru[0] < wrpkru[1];
+	     wrpkru[0] += sizeof(u64))
 		memcpy(*(u8 **)wrpkru[0], nop3, sizeof(nop3));
 	return mprotect(at, MONITOR_TEXT_MAX, PROT_READ | PROT_EXEC);
 }
@@ -178,7 +179,8 @@ static void make_gates(struct vm_context *ctx)
 	for (i = 0; i < ctx->image.irets; i++)
 		memcpy(page + table->iret_stubs - PLEX86_GATES + i * 16 + 7,
 		       &ctx->image.iret[i], sizeof(u32));
-	for (i = 0; i < sizeof(table->wrpkru) / sizeof(u32); i++)
+	for (i = 0; ctx->options.no_isolation &&
+	     i < sizeof(table->wrpkru) / sizeof(u32); i++)
 		memcpy(page + table->wrpkru[i] - PLEX86_GATES, nop3,
 		       sizeof(nop3));
 }
@@ -260,7 +262,10 @@ static int make_vm(struct vm_context *ctx)
 	ctx->state = state;
 	state->map_count_max = host_map_count();
 	state->fault_cpuid = host_can_fault_cpuid(o);
+	state->keys = !o->no_isolation;
+	state->frame_bytes = host_frame_bytes();
 	state->xsave_mask = host_xcr0() & XSAVE_CARRIED;
+	state->xsave_bytes = host_xsave_bytes(state->xsave_mask);
 	state->landing = host_sysenter_landing(o);
 	if (state->landing)
 		make_landing(state);
@@ -625,7 +630,8 @@ int verb_run(int argc, char **argv)
 		if (!initrd)
 			goto out;
 	}
-	if (host_check(&ctx.options) || open_signals(&ctx) || map_monitor())
+	if (host_check(&ctx.options) || open_signals(&ctx) ||
+	    map_monitor(&ctx.options))
 		goto out;
 	ctx.console = console_open(&ctx.options);
 	if (!ctx.console)

@@ -58,6 +58,8 @@ HIDDEN monitor_gate_moved
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	WRPKRU
+	test	%eax, %eax
+	jne	bad
 	mov	$GATE_KERNEL, %eax
 	cmpl	$0, GK_CPL(%rax)
 	jne	bad
@@ -188,6 +190,8 @@ HIDDEN monitor_sysenter
 	sysenter
 monitor_landed:
 	movabs	$SPACE_BASE, %rcx
+	cmpb	$DISPATCH_ALLOW, (%rcx)
+	jne	bad				/* no system call of ours */
 	mov	SP_STACK(%rcx), %rsp
 	pop	%r15
 	pop	%r14
@@ -198,6 +202,36 @@ monitor_landed:
 	movslq	%eax, %rax
 	ret
 
+/*
+ * int monitor_vectors_load(const void *from, u64 mask)
+ *
+ * XRSTOR, SDM vol. 1, 13.8; FXRSTOR with no mask.  Returns -1 if that is no
+ * image of registers: monitor_nested() goes on at monitor_vectors_bad.  XRSTOR
+ * loads PKRU if it is told to, so it is followed by a check of what only the
+ * monitor can have written.
+ */
+HIDDEN monitor_vectors_load
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+	test	%rsi, %rsi
+	jz	1f
+HIDDEN monitor_xrstor
+	xrstor64 (%rdi)
+	movabs	$SPACE_BASE, %rdx
+	cmpb	$DISPATCH_ALLOW, (%rdx)
+	jne	bad
+	xor	%eax, %eax
+	ret
+1:
+HIDDEN monitor_fxrstor
+	fxrstor64 (%rdi)
+	xor	%eax, %eax
+	ret
+HIDDEN monitor_vectors_bad
+	mov	$-1, %eax
+	ret
+
 /* void monitor_signal(int signal, siginfo_t *, struct ucontext *) */
 HIDDEN monitor_signal
 	mov	%rdx, %r8
@@ -205,9 +239,20 @@ HIDDEN monitor_signal
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	WRPKRU
+	test	%eax, %eax
+	jne	bad
 	movabs	$SPACE_BASE, %rax
 	cmpb	$DISPATCH_ALLOW, (%rax)
 	je	1f
+	/* As keys_check_frame(). */
+	movabs	$ALT_STACK, %rcx
+	mov	%r8, %rdx
+	sub	%rcx, %rdx
+	cmp	$ALT_STACK_BYTES - UCONTEXT_BYTES - SIGINFO_BYTES, %rdx
+	ja	bad
+	lea	UCONTEXT_BYTES(%r8), %rdx
+	cmp	%rdx, %rsi
+	jne	bad
 	/* From the stack that the frame is on: another may come on top of it. */
 	movb	$DISPATCH_ALLOW, (%rax)
 HIDDEN monitor_signal_end

@@ -77,10 +77,18 @@
 #define GJ_ESP		0x0c
 #define GJ_EIP		0x10
 
-/* The rights of guest user code, guest kernel and monitor; keys.h. */
+/*
+ * Protection keys: of guest user memory and what all may use, of the guest
+ * kernel's, of the monitor's, and of what all may read.  And the rights to them
+ * (PKRU, SDM vol. 3, 4.6.2) of guest user code and guest kernel; the monitor's
+ * are 0, all.
+ */
+#define KEY_USER	0
+#define KEY_KERNEL	1
+#define KEY_MONITOR	2
+#define KEY_READ	3
 #define PKRU_USER	0x55555594
 #define PKRU_KERNEL	0x55555590
-#define PKRU_MONITOR	0
 
 /* Segments of the host's 32-bit and 64-bit user code. */
 #define HOST_CS32	0x23
@@ -95,6 +103,12 @@
 #define DISPATCH_BLOCK	1
 
 #define SPACE_STACK_TOP	(SPACE_BASE + 0x20000)
+
+/* The alternate stack is behind it; monitor.c checks the sizes. */
+#define ALT_STACK	SPACE_STACK_TOP
+#define ALT_STACK_BYTES	0x18000
+#define UCONTEXT_BYTES	0x130	/* struct ucontext */
+#define SIGINFO_BYTES	0x80
 
 /* Offsets in struct state; monitor.c checks them. */
 #define ST_EAX		0x00

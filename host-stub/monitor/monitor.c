@@ -41,6 +41,9 @@ extern const u8 monitor_gate_end[] __attribute__((visibility("hidden")));
 extern const u8 monitor_exit_start[] __attribute__((visibility("hidden")));
 extern const u8 monitor_exit_end[] __attribute__((visibility("hidden")));
 extern const u8 monitor_signal_end[] __attribute__((visibility("hidden")));
+extern const u8 monitor_xrstor[] __attribute__((visibility("hidden")));
+extern const u8 monitor_fxrstor[] __attribute__((visibility("hidden")));
+extern const u8 monitor_vectors_bad[] __attribute__((visibility("hidden")));
 void monitor_signal(void) __attribute__((visibility("hidden")));
 
 #define ST_REG(n) (offsetof(struct state, vm.cpu.reg) + 4 * (n))
@@ -53,7 +56,7 @@ _Static_assert(ST_REG(EAX) == ST_EAX && ST_REG(ECX) == ST_ECX &&
 _Static_assert(offsetof(struct space, dispatch) == 0 &&
 	       offsetof(struct space, kicked) == SP_KICKED &&
 	       offsetof(struct space, stack_pointer) == SP_STACK &&
-	       offsetof(struct space, alt_stack) == SPACE_STACK_TOP - SPACE_BASE,
+	       offsetof(struct space, alt_stack) == ALT_STACK - SPACE_BASE,
 	       "struct space is not what layout.h says");
 _Static_assert(offsetof(struct gate_kernel, frame) == GATE_FRAME &&
 	       offsetof(struct gate_kernel, jump) == GATE_JUMP &&
@@ -237,6 +240,18 @@ static void debug_trap(struct vm *vm, u64 trapno, siginfo_t *si)
 	core_inject(vm, VEC_DB, 0);
 }
 
+/*
+ * SIGBUS: where a page of RAM could not be had.  It is asked for again, by the
+ * monitor itself: guest user code may have made the signal up.
+ */
+static void try_again(struct vm *vm, u32 linear)
+{
+	u32 fault;
+	u8 byte;
+
+	core_read(vm, linear, &byte, 1, 0, &fault);
+}
+
 /* @inside: what was interrupted is known to be no code of the guest's. */
 static void trap(struct state *state, int signal, siginfo_t *si,
 		 const struct sigcontext_64 *sc, bool inside)
@@ -261,8 +276,8 @@ static void trap(struct state *state, int signal, siginfo_t *si,
 	switch (sc->trapno) {
 	case VEC_PF:
 		if (signal == SIGBUS)
-			monitor_die(state, "the host is out of memory for the guest's RAM");
-		if (!sti_store(vm, (u32)sc->cr2))
+			try_again(vm, (u32)sc->cr2);
+		else if (!sti_store(vm, (u32)sc->cr2))
 			core_page_fault(vm, (u32)sc->cr2, (u32)sc->err);
 		return;
 	case VEC_GP:
@@ -280,7 +295,8 @@ static void trap(struct state *state, int signal, siginfo_t *si,
 		core_inject(vm, (u32)sc->trapno, (u32)sc->err);
 		return;
 	}
-	monitor_die(state, "an exception of a kind the monitor does not know");
+	/* The hardware has no other. */
+	core_inject(vm, VEC_GP, 0);
 }
 
 /* The registers the trap left. */
@@ -337,6 +353,9 @@ static u32 finish(struct state *state, const void *fpstate)
 	if (cpu->cpl == 3 && space->tls_stale)
 		host_sync_tls(vm);
 
+	if (space->alt_stack_dirty)
+		keys_wipe(state);
+
 	update_gates(state);
 	gate_kernel_of(state)->cpl = cpu->cpl;
 	space->exit_cpl = cpu->cpl;
@@ -392,12 +411,18 @@ u32 monitor_again(void)
 void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc)
 {
 	struct state *state = the_state();
+	struct sigcontext_64 *sc = (struct sigcontext_64 *)&uc->uc_mcontext;
 
+	this_space()->alt_stack_dirty = 1;
 	if (signal == SIG_KICK) {
 		clock_kick(state, si);
 		return;
 	}
-	(void)uc;
+	if (signal == SIGSEGV && (sc->ip == (u64)monitor_xrstor ||
+				  sc->ip == (u64)monitor_fxrstor)) {
+		sc->ip = (u64)monitor_vectors_bad;
+		return;
+	}
 	if (signal == SIGBUS)
 		monitor_die(state, "the host is out of memory");
 	monitor_die(state, "the monitor faulted");
@@ -437,9 +462,10 @@ static void enter_by_gate(struct state *state, const struct sigcontext_64 *sc)
 }
 
 /*
- * A signal of the guest comes here, and returns by the frame.
+ * A signal of the guest comes here; or guest user code with a frame of its own
+ * making, of which nothing may be believed that it could not do otherwise.
  *
- * It may also have come while the monitor was on its way in or out.  On the way
+ * The signal may also have come while the monitor was on its way in or out.  On the way
  * in by a signal the first one is taken up instead; on the way in by a gate the
  * gate's work is done; and on the way out all registers are where the exit takes
  * them from.
@@ -452,36 +478,42 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	struct vcpu *cpu = &vm->cpu;
 	struct sigcontext_64 *sc = (struct sigcontext_64 *)&uc->uc_mcontext;
 	bool kick = signal == SIG_KICK, inside;
+	const void *vectors;
 
 	space->alt_stack_used = 1;
 	state->in_call = 0;
 	vm->stats.exits++;
 	if (kick)
 		unblock_kicks();
-	while (kick && within(sc->ip, monitor_signal, monitor_signal_end)) {
-		clock_kick(state, si);
+	if (kick && within(sc->ip, monitor_signal, monitor_signal_end)) {
 		/* rdx is in r8 by then, or both are. */
-		if (sc->ip != (u64)monitor_signal)
-			sc->dx = sc->r8;
-		signal = (int)sc->di;
-		si = (siginfo_t *)sc->si;
-		uc = (struct ucontext *)sc->dx;
-		sc = (struct sigcontext_64 *)&uc->uc_mcontext;
-		kick = signal == SIG_KICK;
+		u64 first = sc->ip == (u64)monitor_signal ? sc->dx : sc->r8;
+
+		if (keys_check_frame(sc->si, first)) {
+			clock_kick(state, si);
+			signal = (int)sc->di;
+			si = (siginfo_t *)sc->si;
+			uc = (struct ucontext *)first;
+			sc = (struct sigcontext_64 *)&uc->uc_mcontext;
+			kick = signal == SIG_KICK;
+		}
 	}
+	vectors = keys_vectors(state, sc);
 	cpu->cpl = gate_kernel_of(state)->cpl ? 3 : 0;
+	if (!cpu->cpl)
+		space->alt_stack_dirty = 1;
 	inside = true;
-	if (within(sc->ip, monitor_exit_start, monitor_exit_end)) {
-		cpu->cpl = space->exit_cpl;
+	if (within(sc->ip, monitor_exit_start, monitor_exit_end) &&
+	    cpu->cpl == space->exit_cpl) {
 		if (!kick) {
 			core_inject(vm, VEC_GP, 0);
-			return finish(state, (const void *)sc->fpstate);
+			return finish(state, vectors);
 		}
 	} else if (within(sc->ip, monitor_gate_start, monitor_gate_end)) {
 		take_registers(cpu, sc);
 		enter_by_gate(state, sc);
 		if (!kick)
-			return finish(state, (const void *)sc->fpstate);
+			return finish(state, vectors);
 	} else {
 		/* A single step ends behind a gate, as one of a CALL would. */
 		bool outside = kick || sc->trapno == VEC_DB;
@@ -490,10 +522,10 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 		inside = gate_holds(state, sc->ip) &&
 			 gate_finish(state, sc, outside);
 		if (inside && !outside)
-			return finish(state, (const void *)sc->fpstate);
+			return finish(state, vectors);
 	}
 	trap(state, signal, si, sc, inside);
-	return finish(state, (const void *)sc->fpstate);
+	return finish(state, vectors);
 }
 
 static void handle(struct state *state, int signal)
@@ -536,6 +568,7 @@ u32 monitor_start(struct state *state, u32 number)
 	shadow_map_host_pages(state);
 
 	space_prepare_sysenter(state);
+	keys_protect_monitor(state);
 	space->number = number;
 	space->pid = (u32)sys3(__NR_getpid, 0, 0, 0);
 	space->alt_stack_used = 1;

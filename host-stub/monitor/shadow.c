@@ -40,29 +40,33 @@ void shadow_map_host_pages(struct state *state)
 		u32 bytes;
 		u64 offset;
 		int prot;
+		u32 key;
 	} pages[] = {
 		{ PLEX86_INFO, PAGE_SIZE, offsetof(struct state, info_page),
-		  PROT_READ | PROT_WRITE },
+		  PROT_READ | PROT_WRITE, KEY_KERNEL },
 		{ PLEX86_INFO_STI, PAGE_SIZE, offsetof(struct state, info_page),
-		  PROT_READ | PROT_WRITE },
+		  PROT_READ | PROT_WRITE, KEY_KERNEL },
 		{ PLEX86_GATES, PAGE_SIZE, offsetof(struct state, gates_page),
-		  PROT_READ | PROT_EXEC },
+		  PROT_READ | PROT_EXEC, KEY_USER },
 		{ GATE_KERNEL, PAGE_SIZE,
 		  offsetof(struct state, gate_kernel_page),
-		  PROT_READ | PROT_WRITE },
+		  PROT_READ | PROT_WRITE, KEY_KERNEL },
 		{ GATE_USER, PAGE_SIZE, offsetof(struct state, gate_user_page),
-		  PROT_READ | PROT_WRITE },
+		  PROT_READ | PROT_WRITE, KEY_USER },
 		{ LOW_PAGE, PAGE_SIZE, offsetof(struct state, low_page),
-		  PROT_READ | PROT_WRITE },
+		  PROT_READ | PROT_WRITE, KEY_MONITOR },
 		{ PLEX86_DEVICES, PLEX86_MAX_DEVICES * PAGE_SIZE,
-		  offsetof(struct state, device_page), PROT_READ },
+		  offsetof(struct state, device_page), PROT_READ, KEY_KERNEL },
 	};
 	u32 i;
 
-	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		if (map(pages[i].linear, pages[i].bytes, pages[i].prot, 0,
 			state->state_fd, pages[i].offset) < 0)
 			monitor_die(state, "cannot map the info page");
+		keys_set(state, pages[i].linear, pages[i].bytes, pages[i].prot,
+			 pages[i].key);
+	}
 }
 
 static u32 row_bit(u32 row)
@@ -199,6 +203,8 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 		monitor_die(state, "the host is out of memory for the shadow of the guest");
 	if (ret < 0)
 		return -1;		/* below vm.mmap_min_addr */
+	if (!(flags & FILL_USER))
+		keys_set(state, linear, bytes, prot, KEY_KERNEL);
 
 	vm->stats.shadow_fills++;
 	vm->stats.shadow_pages += bytes / PAGE_SIZE;
@@ -373,8 +379,10 @@ int host_space(struct vm *vm, u32 asid, bool keep)
 	state->asid[n] = asid;
 	state->next = n;
 	if (n == this_space()->number) {
-		if (!keep)
+		if (!keep) {
 			host_flush(vm, false);
+			keys_forget(state);
+		}
 		return 0;
 	}
 	state->flush_next = !keep;

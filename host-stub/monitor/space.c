@@ -63,10 +63,12 @@ void space_prepare_sysenter(struct state *state)
 		 PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) < 0)
 		monitor_die(state, "cannot map the way back from SYSENTER");
+	keys_set(state, LANDING_STACK, LANDING_STACK_BYTES,
+		 PROT_READ | PROT_WRITE, KEY_MONITOR);
 	this_space()->sysenter = 1;
 }
 
-/* XSAVE and XRSTOR, SDM vol. 1, 13.7 and 13.8; FXSAVE where there is none. */
+/* XSAVE, SDM vol. 1, 13.7; FXSAVE where there is none. */
 static void vectors_save(struct state *state)
 {
 	u32 low = (u32)state->xsave_mask, high = (u32)(state->xsave_mask >> 32);
@@ -80,15 +82,17 @@ static void vectors_save(struct state *state)
 				 : : "r"(state->vectors) : "memory");
 }
 
+/* Loads the guest's vector registers from @from. */
 void vectors_load(struct state *state, const void *from)
 {
-	u32 low = (u32)state->xsave_mask, high = (u32)(state->xsave_mask >> 32);
+	static const _Alignas(64) u8 initial[XSAVE_BYTES];
 
-	if (state->xsave_mask)
-		__asm__ volatile("xrstor64 (%0)"
-				 : : "r"(from), "a"(low), "d"(high) : "memory");
-	else
-		__asm__ volatile("fxrstor64 (%0)" : : "r"(from) : "memory");
+	/*
+	 * What guest user code could have written to the alternate stack may be
+	 * no image of registers.
+	 */
+	if (monitor_vectors_load(from, state->xsave_mask))
+		monitor_vectors_load(initial, state->xsave_mask);
 }
 
 static void futex(u32 *word, int op, u32 value)
@@ -110,6 +114,7 @@ void space_wait(struct state *state)
 
 	sleep_until_set(run);
 	*run = 0;
+	keys_forget(state);
 	shadow_catch_up(state);
 	host_set_vip(&state->vm, state->vm.info->vip);
 	if (space->tsc_trapped != state->tsc_trapped)

@@ -61,12 +61,23 @@ void clock_start(struct state *state);
 void clock_kick(struct state *state, const siginfo_t *si);
 void clock_fired(struct state *state);
 
+/* keys.c */
+void keys_set(struct state *state, u64 address, u64 bytes, int prot, u32 key);
+void keys_protect_monitor(struct state *state);
+void keys_wipe(struct state *state);
+void keys_forget(struct state *state);
+bool keys_check_frame(u64 si, u64 uc);
+const void *keys_vectors(const struct state *state,
+			 const struct sigcontext_64 *sc);
+
 /* segment.c */
 void segments_save(struct state *state);
 void segments_load(struct state *state);
 
 /* entry.S */
 long monitor_sysenter(u32 nr, u32 argument)
+	__attribute__((visibility("hidden")));
+int monitor_vectors_load(const void *from, u64 mask)
 	__attribute__((visibility("hidden")));
 
 /* monitor.c */

@@ -12,7 +12,6 @@
 
 #include "layout.h"
 
-#define ALT_STACK_BYTES	(96u << 10)
 #define EARLY_BYTES	(64u << 10)		/* a power of two */
 #define SHADOW_PAGES	(1u << 20)		/* of the linear address space */
 #define TLS_SLOTS	3
@@ -89,7 +88,10 @@ struct state {
 	s32 doorbell_fd;	/* eventfd: look at the queues, the console, .end */
 	u32 map_count_max;	/* mappings of one space */
 	u32 fault_cpuid;	/* CPUID is made to trap */
+	u32 keys;		/* protection keys are in use */
+	u32 frame_bytes;	/* the largest signal frame of the host's */
 	u64 xsave_mask;		/* state components to carry; 0: no XSAVE */
+	u32 xsave_bytes;	/* room that they take */
 	u32 landing;		/* offset at LANDING_BASE; 0: no SYSENTER */
 
 	/*
@@ -149,6 +151,7 @@ struct space {
 	u32 pid;
 	u32 exit_cpl;		/* of the last return to the guest */
 	u32 alt_stack_used;	/* the kernel has taken it away */
+	u32 alt_stack_dirty;	/* it holds what guest user code must not see */
 	_Alignas(4096) u8 stack[SPACE_STACK_TOP - SPACE_BASE - 2 * 4096];
 
 	_Alignas(4096) u8 alt_stack[ALT_STACK_BYTES];
