@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "image.h"
@@ -46,6 +47,13 @@ struct tsc_sample {
 	u64 tsc;
 };
 
+/* A file that was read; file.c. */
+struct file {
+	u8 *data;		/* NULL: not held */
+	u64 bytes;
+	struct stat stat;	/* when it was read */
+};
+
 /* The console's back end; console.c owns it. */
 struct console;
 
@@ -63,8 +71,7 @@ struct vm_context {
 	struct state *state;
 	u64 state_bytes;
 	struct image image;
-	u8 *kernel_file;
-	u64 kernel_bytes;
+	struct file kernel, initrd;	/* held from reading to loading */
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
 	pid_t spaces[SPACES];
 	struct balance balance;
@@ -85,6 +92,11 @@ void options_help(FILE *to);
 /* run.c */
 int verb_run(int argc, char **argv);
 void vm_device_interrupt(struct vm_context *ctx, u32 device);
+
+/* file.c */
+const char *file_read(struct file *file, const char *name);
+void file_drop(struct file *file);
+bool file_same(const struct file *a, const struct file *b);
 
 /* host.c */
 int verb_host(int argc, char **argv);

@@ -13,15 +13,15 @@
 #define CODE_BYTES	16u
 
 /*
- * The symbol of the kernel file at or below @address; NULL if it has none.
- * The file was checked by image_check() as far as loading goes, not here.
+ * The symbol of a kernel file at or below @address; NULL if it has none.  Its
+ * content was checked by image_check() as far as loading goes, not here.
  */
-static const char *symbol_at(const struct vm_context *ctx, u32 address,
+static const char *symbol_at(const struct file *kernel, u32 address,
 			     u32 *offset)
 {
-	const u8 *file = ctx->kernel_file;
+	const u8 *file = kernel->data;
 	const Elf32_Ehdr *ehdr = (const void *)file;
-	u64 size = ctx->kernel_bytes, table = ehdr->e_shoff;
+	u64 size = kernel->bytes, table = ehdr->e_shoff;
 	const char *best = NULL;
 	u32 i, best_value = 0;
 
@@ -92,21 +92,40 @@ static int peek(const struct vm_context *ctx, u32 linear)
 	return gpa < bytes ? ram[gpa] : -1;
 }
 
+/* Prints where the guest was, from the kernel file if it is still the same. */
+static void report_place(const struct vm_context *ctx)
+{
+	const struct vcpu *cpu = &ctx->state->vm.cpu;
+	struct file kernel = { 0 };
+	const char *error = file_read(&kernel, ctx->options.kernel);
+	const char *symbol = NULL;
+	u32 offset = 0;
+
+	if (!error && !file_same(&kernel, &ctx->kernel))
+		error = "changed since it was loaded";
+	if (!error)
+		symbol = symbol_at(&kernel, cpu->eip, &offset);
+	fprintf(stderr, "  at %08x", cpu->eip);
+	if (symbol)
+		fprintf(stderr, " (%s+0x%x)", symbol, offset);
+	fprintf(stderr, ", in %s mode", cpu->cpl ? "user" : "kernel");
+	if (error)
+		fprintf(stderr, "; no symbols: %s: %s", ctx->options.kernel,
+			error);
+	fputc('\n', stderr);
+	file_drop(&kernel);
+}
+
 /* report_crash() - registers, code and symbol, on standard error */
 void report_crash(struct vm_context *ctx)
 {
 	const struct vcpu *cpu = &ctx->state->vm.cpu;
-	const char *symbol;
-	u32 offset = 0, i;
+	u32 i;
 
 	terminal_restore();
 	complain("the guest crashed: %.*s", (int)sizeof(ctx->end.reason),
 		 ctx->end.reason);
-	symbol = symbol_at(ctx, cpu->eip, &offset);
-	fprintf(stderr, "  at %08x", cpu->eip);
-	if (symbol)
-		fprintf(stderr, " (%s+0x%x)", symbol, offset);
-	fprintf(stderr, ", in %s mode\n", cpu->cpl ? "user" : "kernel");
+	report_place(ctx);
 	fprintf(stderr, "  eax %08x  ebx %08x  ecx %08x  edx %08x\n",
 		cpu->reg[EAX], cpu->reg[EBX], cpu->reg[ECX], cpu->reg[EDX]);
 	fprintf(stderr, "  esi %08x  edi %08x  ebp %08x  esp %08x\n",

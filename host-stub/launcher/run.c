@@ -15,7 +15,6 @@
 #include <sys/random.h>
 #include <sys/rseq.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +27,6 @@
 #define SPACE_FDS	3	/* the first of a space's three descriptors */
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
-#define HUGE_PAGE	(2ull << 20)
 #define WRPKRU_BYTES	3u
 
 /* XCR0 bits of what goes from space to space: x87, SSE, AVX and AVX-512. */
@@ -66,55 +64,6 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 	__atomic_or_fetch(&info->dev_pending[device / 32], 1u << (device % 32),
 			  __ATOMIC_SEQ_CST);
 	raise_irq(ctx, PLEX86_IRQ_BUS);
-}
-
-/* Maps the whole of file @name, or says why not. */
-static u8 *read_file(const char *what, const char *name, u64 *bytes)
-{
-	/* Without waiting for somebody to write, should it be a FIFO. */
-	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	u8 *data = NULL;
-
-	if (fd < 0 || fstat(fd, &st)) {
-		complain("%s: %s: %s", what, name, strerror(errno));
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		complain("%s: %s: not a regular file", what, name);
-		goto out;
-	}
-	*bytes = (u64)st.st_size;
-	if (!st.st_size) {
-		complain("%s: %s: the file is empty", what, name);
-		goto out;
-	}
-	/* Whole huge pages where there are any: far fewer faults. */
-	data = aligned_alloc(HUGE_PAGE, ((u64)st.st_size + HUGE_PAGE - 1) &
-					~(HUGE_PAGE - 1));
-	if (data)
-		madvise(data, (size_t)st.st_size, MADV_HUGEPAGE);
-	else {
-		complain("%s: %s: too large to load (%lld bytes)", what, name,
-			 (long long)st.st_size);
-		goto out;
-	}
-	for (u64 at = 0; at < *bytes;) {
-		ssize_t n = read(fd, data + at, *bytes - at);
-
-		if (n <= 0) {
-			complain("%s: %s: %s", what, name,
-				 n ? strerror(errno) : "it shrank while it was read");
-			free(data);
-			data = NULL;
-			goto out;
-		}
-		at += (u64)n;
-	}
-out:
-	if (fd >= 0)
-		close(fd);
-	return data;
 }
 
 /* A sealed memfd of @bytes, mapped at @address; -1 after saying why not. */
@@ -202,16 +151,16 @@ static void make_landing(struct state *state)
 }
 
 /* Loads kernel and initrd; 0, or -1 after saying what is wrong. */
-static int load_guest(struct vm_context *ctx, const u8 *initrd,
-		      u64 initrd_bytes)
+static int load_guest(struct vm_context *ctx)
 {
 	const struct options *o = &ctx->options;
+	u64 initrd_bytes = o->initrd ? ctx->initrd.bytes : 0;
 	struct vm *vm = &ctx->state->vm;
 	u8 seed[IMAGE_SEED_BYTES];
 	u32 initrd_gpa = 0;
 	const char *error;
 
-	error = image_load(vm, ctx->kernel_file, ctx->kernel_bytes, &ctx->image);
+	error = image_load(vm, ctx->kernel.data, ctx->kernel.bytes, &ctx->image);
 	if (!error)
 		error = image_shared_form(vm, &ctx->image);
 	if (error) {
@@ -233,7 +182,7 @@ static int load_guest(struct vm_context *ctx, const u8 *initrd,
 				 o->initrd);
 			return -1;
 		}
-		memcpy(vm->ram + initrd_gpa, initrd, initrd_bytes);
+		memcpy(vm->ram + initrd_gpa, ctx->initrd.data, initrd_bytes);
 	}
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
 		complain("getrandom: %s", strerror(errno));
@@ -509,9 +458,17 @@ static int serve(struct vm_context *ctx)
 	}
 }
 
-/* One boot.  Returns the exit status; *@again: the guest wants to reboot. */
-static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
-		bool *again)
+static void drop_guest(struct vm_context *ctx)
+{
+	file_drop(&ctx->kernel);
+	file_drop(&ctx->initrd);
+}
+
+/*
+ * One boot, of the files that were read.  Returns the exit status; *@again: the
+ * guest wants to reboot.
+ */
+static int boot(struct vm_context *ctx, bool *again)
 {
 	struct end *end = &ctx->end;
 	int status = EXIT_CANNOT;
@@ -519,8 +476,10 @@ static int boot(struct vm_context *ctx, const u8 *initrd, u64 initrd_bytes,
 	ctx->start_ns = now_ns();
 	memset(end, 0, sizeof(*end));
 	*again = false;
-	if (make_vm(ctx) || load_guest(ctx, initrd, initrd_bytes))
+	if (make_vm(ctx) || load_guest(ctx))
 		goto out;
+	/* The guest has its copy.  Before the spaces are forked, for theirs too. */
+	drop_guest(ctx);
 	/* As late as can be: the longer it was measured the better it is. */
 	ctx->state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
 	console_attach(ctx->console, ctx, DEVICE_CONSOLE);
@@ -590,7 +549,7 @@ static int open_signals(struct vm_context *ctx)
 static int check_kernel(struct vm_context *ctx)
 {
 	const struct options *o = &ctx->options;
-	const char *error = image_check(ctx->kernel_file, ctx->kernel_bytes,
+	const char *error = image_check(ctx->kernel.data, ctx->kernel.bytes,
 					&ctx->image);
 	u64 max = (u64)ctx->image.note.ram_max_mib << 20;
 
@@ -607,42 +566,56 @@ static int check_kernel(struct vm_context *ctx)
 	return 0;
 }
 
+/* Reads what is to be booted; 0, or -1 after saying what is wrong. */
+static int read_guest(struct vm_context *ctx)
+{
+	const struct options *o = &ctx->options;
+	const char *error = file_read(&ctx->kernel, o->kernel);
+
+	if (error) {
+		complain("kernel: %s: %s", o->kernel, error);
+		return -1;
+	}
+	if (check_kernel(ctx))
+		return -1;
+	error = o->initrd ? file_read(&ctx->initrd, o->initrd) : NULL;
+	if (error) {
+		complain("initrd: %s: %s", o->initrd, error);
+		return -1;
+	}
+	return 0;
+}
+
 /* verb_run() - `plex86 run`; returns the exit status */
 int verb_run(int argc, char **argv)
 {
 	struct vm_context ctx = {
 		.state_fd = -1, .ram_fd = -1, .doorbell_fd = -1, .signal_fd = -1,
 	};
-	u8 *initrd = NULL;
-	u64 initrd_bytes = 0;
 	int status = EXIT_CANNOT;
 	bool again = true;
 
 	tsc_start(&ctx.tsc_start);
 	if (options_parse(&ctx.options, argc, argv))
 		return EXIT_CANNOT;
-	ctx.kernel_file = read_file("kernel", ctx.options.kernel,
-				    &ctx.kernel_bytes);
-	if (!ctx.kernel_file || check_kernel(&ctx))
-		goto out;
-	if (ctx.options.initrd) {
-		initrd = read_file("initrd", ctx.options.initrd, &initrd_bytes);
-		if (!initrd)
-			goto out;
-	}
-	if (host_check(&ctx.options) || open_signals(&ctx) ||
-	    map_monitor(&ctx.options))
+	if (read_guest(&ctx) || host_check(&ctx.options) ||
+	    open_signals(&ctx) || map_monitor(&ctx.options))
 		goto out;
 	ctx.console = console_open(&ctx.options);
 	if (!ctx.console)
 		goto out;
 	if (report_check(&ctx.options))
 		again = false;
-	while (again)
-		status = boot(&ctx, initrd, initrd_bytes, &again);
+	while (again) {
+		status = boot(&ctx, &again);
+		/* The files may be other ones by now. */
+		if (again && read_guest(&ctx)) {
+			status = EXIT_CANNOT;
+			again = false;
+		}
+	}
 	console_close(ctx.console);
 out:
-	free(initrd);
-	free(ctx.kernel_file);
+	drop_guest(&ctx);
 	return status;
 }
