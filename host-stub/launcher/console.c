@@ -56,12 +56,27 @@ struct console {
 	struct request in_req;
 };
 
+/*
+ * Standard output.  A terminal that polls writable may have room for one byte,
+ * and waits with the others: so it is written by an open file of our own that
+ * does not wait.  The one we were given is the shell's, too, and stays as it is.
+ */
+static int open_output(void)
+{
+	int fd = -1;
+
+	if (isatty(STDOUT_FILENO))
+		fd = open("/proc/self/fd/1",
+			  O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? STDOUT_FILENO : fd;
+}
+
 static int open_pty(struct console *con)
 {
 	struct termios raw;
 	const char *name;
 
-	con->in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	con->in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (con->in < 0 || grantpt(con->in) || unlockpt(con->in) ||
 	    !(name = ptsname(con->in))) {
 		complain("--console pty: %s", strerror(errno));
@@ -97,7 +112,7 @@ struct console *console_open(const struct options *options)
 	con->slave = -1;
 	if (!strcmp(options->console, "stdio")) {
 		con->in = STDIN_FILENO;
-		con->out = STDOUT_FILENO;
+		con->out = open_output();
 		con->terminal = !terminal_raw(STDIN_FILENO);
 		return con;
 	}
@@ -108,7 +123,8 @@ struct console *console_open(const struct options *options)
 		/* Without waiting for a reader, should it be a FIFO. */
 		con->out = open(options->console, O_WRONLY | O_CREAT | O_TRUNC |
 				O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-		if (con->out >= 0 && !fcntl(con->out, F_SETFL, 0))
+		if (con->out >= 0 &&
+		    (isatty(con->out) || !fcntl(con->out, F_SETFL, 0)))
 			return con;
 		complain("--console: %s: %s", options->console,
 			 errno == ENXIO ? "nobody reads from it; start the reader first" :
@@ -219,7 +235,8 @@ static void key(struct console *con, u8 byte)
 		type(con, ESCAPE);
 		break;
 	default:
-		if (write(con->out, escape_help, sizeof(escape_help) - 1) < 0)
+		if (write(con->out, escape_help, sizeof(escape_help) - 1) < 0 &&
+		    errno != EAGAIN)
 			con->broken = true;
 	}
 }
