@@ -41,6 +41,7 @@
 #define PLEX86_SITE_POPF	4
 #define PLEX86_SITE_IRET	5
 #define PLEX86_SITE_CALL	6
+#define PLEX86_SITE_XRSTOR	7
 
 #define PLEX86_SITE_CLI_LEN	7
 #define PLEX86_SITE_STI_LEN	7
@@ -48,6 +49,7 @@
 #define PLEX86_SITE_POPF_LEN	14
 #define PLEX86_SITE_IRET_LEN	7
 #define PLEX86_SITE_CALL_LEN	6
+#define PLEX86_SITE_XRSTOR_LEN	6
 
 /* The ELF note: owner "plex86", type PLEX86_NOTE, struct plex86_note. */
 #define PLEX86_NOTE_NAME	"plex86"
@@ -194,6 +196,7 @@ struct plex86_info {
 struct plex86_gates {
 	__u32 system_call;	/* user mode: CALL, right before INT 0x80 */
 	__u32 call;		/* what the shared-page form of a CALL site calls */
+	__u32 xrstor;		/* and of an XRSTOR site */
 };
 
 /* A device page; its configuration follows at PLEX86_DEV_CONFIG. */

@@ -10,8 +10,6 @@
  */
 #include "image.h"
 
-#define INSN_MAX	15
-
 /* An instruction as far as emulation needs it. */
 struct insn {
 	u8 byte[INSN_MAX];
@@ -19,6 +17,7 @@ struct insn {
 	u32 len;		/* decoded so far */
 	bool operand16;
 	bool rep;
+	bool odd;		/* a prefix that changes the operand's address */
 	u8 opcode;		/* the last opcode byte */
 	bool two_byte;		/* behind 0F */
 	u8 mod, reg, rm;
@@ -89,7 +88,7 @@ static bool fetch_modrm(struct vcpu *cpu, struct insn *in)
 }
 
 /* Fetches at EIP + @skip; prefixes and opcode are decoded. */
-static bool decode(struct vm *vm, struct insn *in, u32 skip)
+static bool decode_any(struct vm *vm, struct insn *in, u32 skip)
 {
 	u32 access = vm->cpu.cpl == 3 ? PFEC_U : 0, fault;
 	u8 byte;
@@ -115,6 +114,9 @@ static bool decode(struct vm *vm, struct insn *in, u32 skip)
 			continue;
 		case 0x26: case 0x2e: case 0x36: case 0x3e: case 0xf0:
 			continue;	/* flat segments: no effect */
+		case 0x64: case 0x65: case 0x67:
+			in->odd = true;
+			continue;
 		case 0x0f:
 			in->two_byte = true;
 			return fetch(in, &in->opcode);
@@ -123,6 +125,12 @@ static bool decode(struct vm *vm, struct insn *in, u32 skip)
 			return true;
 		}
 	}
+}
+
+/* The same, for what can be emulated. */
+static bool decode(struct vm *vm, struct insn *in, u32 skip)
+{
+	return decode_any(vm, in, skip) && !in->odd;
 }
 
 static void done(struct vm *vm, const struct insn *in)
@@ -900,6 +908,51 @@ undefined:
 	core_inject(vm, VEC_UD, 0);
 }
 
+/*
+ * core_next() - what is the instruction at EIP?
+ * @address: of its operand, for NEXT_XRSTOR
+ * @length: its length, for NEXT_XRSTOR; up to its end, for NEXT_PUSHF
+ *
+ * A load of SS holds back a single-step trap (SDM vol. 3, 6.8.3), so it counts as
+ * what follows it.
+ */
+enum next core_next(struct vm *vm, u32 *address, u32 *length)
+{
+	struct insn in;
+	u32 skip = 0;
+
+	while (decode_any(vm, &in, skip)) {
+		if (!in.two_byte && in.opcode == 0x9c) {
+			*length = skip + in.len;
+			return NEXT_PUSHF;
+		}
+		if (in.two_byte && in.opcode == 0x01 && in.len < in.have &&
+		    in.byte[in.len] == 0xef)
+			return NEXT_LOADS_PKRU;
+		if (in.two_byte ? in.opcode != 0xae && in.opcode != 0xb2 :
+				  in.opcode != 0x8e && in.opcode != 0x17)
+			return NEXT_OTHER;
+		if (in.opcode != 0x17 && !fetch_modrm(&vm->cpu, &in))
+			return NEXT_OTHER;
+		if (in.opcode == 0xae) {
+			if (in.mod == 3 || in.reg != 5)
+				return NEXT_OTHER;
+			if (in.odd || in.rep || in.operand16 || skip)
+				return NEXT_LOADS_PKRU;
+			*address = in.address;
+			*length = in.len;
+			return NEXT_XRSTOR;
+		}
+		if (in.opcode == 0x8e && in.reg != SEG_SS)
+			return NEXT_OTHER;
+		/* SS; what cannot be told is taken for the worst. */
+		skip += in.len;
+		if (in.odd || skip > INSN_MAX)
+			return NEXT_LOADS_PKRU;
+	}
+	return NEXT_OTHER;
+}
+
 #define AROUND_PAGES	16u	/* that a fill may look at; a power of two */
 
 static u32 fill_flags(const struct translation *tr)
@@ -914,10 +967,14 @@ static u32 fill_flags(const struct translation *tr)
  * and others that the guest has used before, as after a flush, because a fault
  * costs more than a mapping that was made for nothing.
  *
+ * Of neighbours of what is executed (@fetch), those that are no data will be
+ * executed too.
+ *
  * Neighbours without their accessed bit are left out: it would have to be set,
  * and they would look used.
  */
-static int fill_small(struct vm *vm, u32 linear, const struct translation *tr)
+static int fill_small(struct vm *vm, u32 linear, const struct translation *tr,
+		      bool fetch)
 {
 	struct translation run = *tr, next;
 	u32 first = linear & ~(AROUND_PAGES * PAGE_SIZE - 1);
@@ -931,6 +988,8 @@ static int fill_small(struct vm *vm, u32 linear, const struct translation *tr)
 		else if (core_peek(vm, at, &next) || !next.accessed ||
 			 host_filled(vm, at, next.writable))
 			continue;
+		else if (fetch && !next.writable)
+			host_use(vm, next.page_gpa, PFEC_I);
 		if (bytes && at == start + bytes &&
 		    next.page_gpa == run.page_gpa + bytes &&
 		    fill_flags(&next) == fill_flags(&run)) {
@@ -952,31 +1011,34 @@ static int fill_small(struct vm *vm, u32 linear, const struct translation *tr)
 	return ret;
 }
 
-/* The large page at @linear, as far as it is RAM. */
+/* The large page at @linear, as far as it is RAM, or what is to be had of it. */
 static int fill_large(struct vm *vm, u32 linear, const struct translation *tr)
 {
-	u32 bytes = tr->page_bytes;
+	u32 bytes = host_large(vm, linear, tr->page_gpa);
+	u32 gpa = tr->gpa & ~(bytes - 1), flags = fill_flags(tr);
 
-	if (bytes > vm->ram_bytes - tr->page_gpa)
-		bytes = vm->ram_bytes - tr->page_gpa;
-	return host_fill(vm, linear & ~(tr->page_bytes - 1), tr->page_gpa,
-			 bytes, fill_flags(tr) | FILL_LARGE);
+	linear &= ~(bytes - 1);
+	flags |= bytes == LARGE_SIZE ? FILL_LARGE : FILL_PIECE;
+	if (bytes > vm->ram_bytes - gpa)
+		bytes = vm->ram_bytes - gpa;
+	return host_fill(vm, linear, gpa, bytes, flags);
 }
 
-static int fill(struct vm *vm, u32 linear, const struct translation *tr)
+static int fill(struct vm *vm, u32 linear, const struct translation *tr,
+		bool fetch)
 {
 	if (tr->page_bytes == LARGE_SIZE)
 		return fill_large(vm, linear, tr);
 	if (!(vm->cpu.cr0 & CR0_PG))
 		return host_fill(vm, linear & PAGE_MASK, tr->page_gpa,
 				 PAGE_SIZE, fill_flags(tr));
-	return fill_small(vm, linear & PAGE_MASK, tr);
+	return fill_small(vm, linear & PAGE_MASK, tr, fetch);
 }
 
 /*
  * core_page_fault() - #PF at @linear
- * @error: the hardware's error code; only its W bit is believed, for the
- *         hardware knows neither the guest's page tables nor its CPL
+ * @error: the hardware's error code; only its W and I bits are believed, for
+ *         the hardware knows neither the guest's page tables nor its CPL
  *
  * Fills the shadow where the guest's tables allow the access, and raises the
  * fault in the guest where they do not.
@@ -995,7 +1057,11 @@ void core_page_fault(struct vm *vm, u32 linear, u32 error)
 		core_crash(vm, "access to a physical address where there is no memory");
 		return;
 	}
-	if (fill(vm, linear, &tr))
+	/* There is much of a large page, and but this was wrong with it. */
+	if (host_use(vm, tr.gpa, error) && tr.page_bytes == LARGE_SIZE &&
+	    host_filled(vm, linear, tr.writable))
+		return;
+	if (fill(vm, linear, &tr, error & PFEC_I))
 		core_inject(vm, VEC_GP, 0);
 }
 
@@ -1016,7 +1082,7 @@ void core_refill(struct vm *vm)
 		return;
 	if (!core_translate(vm, vm->refill_linear, PFEC_U, &tr) &&
 	    tr.gpa < vm->ram_bytes)
-		fill(vm, vm->refill_linear, &tr);
+		fill(vm, vm->refill_linear, &tr, false);
 }
 
 /* core_touch() - fill @linear, if kernel mode may read there */
@@ -1026,5 +1092,5 @@ void core_touch(struct vm *vm, u32 linear)
 
 	if (!core_translate(vm, linear, 0, &tr) && tr.gpa < vm->ram_bytes &&
 	    !host_filled(vm, linear, false))
-		fill(vm, linear, &tr);
+		fill(vm, linear, &tr, false);
 }

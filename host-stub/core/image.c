@@ -102,6 +102,11 @@ const char *image_check(const u8 *file, u64 size, struct image *image)
 		if (phdr->p_filesz > phdr->p_memsz ||
 		    (u64)phdr->p_paddr + phdr->p_memsz > 0xffffffffu)
 			return "damaged: a segment's sizes contradict each other";
+		if ((phdr->p_flags & (PF_X | PF_W)) == PF_X &&
+		    !image->text_end) {
+			image->text = phdr->p_paddr;
+			image->text_end = phdr->p_paddr + phdr->p_memsz;
+		}
 		if (phdr->p_paddr < image->first)
 			image->first = phdr->p_paddr;
 		if (phdr->p_paddr + phdr->p_memsz > image->end)
@@ -158,6 +163,10 @@ static const u8 form_call[PLEX86_SITE_CALL_LEN] = {
 	0xff, 0x15, 0x04, 0x20, 0xc0, 0xff,		/* call *gates.call */
 };
 
+static const u8 form_xrstor[PLEX86_SITE_XRSTOR_LEN] = {
+	0xff, 0x15, 0x08, 0x20, 0xc0, 0xff,		/* call *gates.xrstor */
+};
+
 /*
  * INT raises #GP where UD1 raises #UD.  A host that is a virtual machine itself
  * may have a hypervisor that takes every #UD for a look: 9.3 us on such a one,
@@ -199,6 +208,7 @@ static bool write_form(u8 *at, const struct plex86_site *site,
 		[PLEX86_SITE_POPF] = { form_popf, sizeof(form_popf) },
 		[PLEX86_SITE_IRET] = { form_iret_int, sizeof(form_iret_int) },
 		[PLEX86_SITE_CALL] = { form_call, sizeof(form_call) },
+		[PLEX86_SITE_XRSTOR] = { form_xrstor, sizeof(form_xrstor) },
 	};
 
 	if (site->kind >= sizeof(kinds) / sizeof(kinds[0]) ||

@@ -19,7 +19,7 @@
  * behind struct plex86_gates; more would become an INT.
  */
 #define IMAGE_IRETS		16
-#define IMAGE_IRET_POINTERS	(PLEX86_GATES + 8)
+#define IMAGE_IRET_POINTERS	(PLEX86_GATES + 12)
 
 #ifndef __ASSEMBLER__
 
@@ -30,6 +30,7 @@ struct image {
 	struct plex86_note note;
 	u32 entry;		/* physical */
 	u32 first, end;		/* the guest-physical range it occupies */
+	u32 text, text_end;	/* what of it is to be executed, or none */
 	u32 irets;		/* IRET sites that have a pointer */
 	u32 iret[IMAGE_IRETS];	/* their linear addresses */
 };

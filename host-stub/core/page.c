@@ -15,6 +15,14 @@ static u32 *entry_at(struct vm *vm, u32 gpa)
 	return (u32 *)(vm->ram + gpa);
 }
 
+static void set_bits(struct vm *vm, u32 *entry, u32 bits)
+{
+	if ((*entry & bits) == bits)
+		return;
+	host_use(vm, (u32)((u8 *)entry - vm->ram), PFEC_W);
+	*entry |= bits;
+}
+
 /*
  * core_translate() - walk the guest's page tables
  * @access: PFEC_W for a write, PFEC_U for an access from user mode
@@ -71,12 +79,11 @@ int core_translate(struct vm *vm, u32 linear, u32 access,
 	if (write && !(rights & PTE_W) && !ignore_ro)
 		return -1;
 
-	if (!(*pde & PTE_A))
-		*pde |= PTE_A;
-	if (pte && !(*pte & PTE_A))
-		*pte |= PTE_A;
-	if (write && !(*leaf & PTE_D))
-		*leaf |= PTE_D;
+	set_bits(vm, pde, PTE_A);
+	if (pte)
+		set_bits(vm, pte, PTE_A);
+	if (write)
+		set_bits(vm, leaf, PTE_D);
 
 	offset = linear & (tr->page_bytes - 1);
 	tr->page_gpa = *leaf & ~(tr->page_bytes - 1);
@@ -136,10 +143,12 @@ static int copy(struct vm *vm, u32 linear, u8 *buf, u32 bytes, u32 access,
 			vm->fault_linear = linear;
 			return -1;
 		}
-		if (access & PFEC_W)
+		if (access & PFEC_W) {
+			host_use(vm, tr.gpa, PFEC_W);
 			memcpy(vm->ram + tr.gpa, buf, chunk);
-		else
+		} else {
 			memcpy(buf, vm->ram + tr.gpa, chunk);
+		}
 		linear += chunk;
 		buf += chunk;
 		bytes -= chunk;

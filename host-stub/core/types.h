@@ -70,6 +70,7 @@ typedef int64_t s64;
 #define PFEC_P		0x1u
 #define PFEC_W		0x2u
 #define PFEC_U		0x4u
+#define PFEC_I		0x10u	/* an instruction fetch */
 
 /* Vectors, SDM vol. 3, 6.3. */
 enum {

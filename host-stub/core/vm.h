@@ -25,7 +25,7 @@
 	X(kicks) X(timer_signals) X(timer_arms) X(halts) X(sti_pending) \
 	X(cr_access) X(cr3_loads) X(dr_access) X(invlpg) X(segment_loads) \
 	X(flush_calls) X(protect_calls) X(descriptor_tables) X(far_transfers) X(cpuid) X(msr) X(port_io) \
-	X(cli_sti_raw) X(next_emulated) X(tls_syncs) X(other_emulated)
+	X(cli_sti_raw) X(next_emulated) X(tls_syncs) X(code_scans) X(code_writes) X(code_steps) X(other_emulated)
 
 struct stats {
 #define X(name) u64 name;
@@ -152,6 +152,18 @@ int core_load_cr3(struct vm *vm, u32 value);
 void core_emulate_cpuid(struct vm *vm, u32 length);
 bool core_stack_selector(struct vm *vm, u32 selector);
 
+#define INSN_MAX	15u	/* bytes of an instruction */
+
+/* What the next instruction is, to a host that steps. */
+enum next {
+	NEXT_OTHER,
+	NEXT_PUSHF,
+	NEXT_LOADS_PKRU,	/* WRPKRU, or what is treated like it */
+	NEXT_XRSTOR,
+};
+
+enum next core_next(struct vm *vm, u32 *address, u32 *length);
+
 /* cpuid.c */
 typedef void (*cpuid_fn)(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
 void core_cpuid_build(struct cpuid_table *table, cpuid_fn host, u64 host_xcr0);
@@ -174,8 +186,10 @@ void host_set_vip(struct vm *vm, bool on);
 /*
  * Shadow paging.
  * host_fill() makes @bytes at @linear refer to @gpa: some pages of one page
- * table, or with FILL_LARGE a large one; returns 0, or -1 where the
- * host cannot map there.  host_filled(): is @linear, and as @writable?
+ * table, or with FILL_LARGE a large one, or with FILL_PIECE some of that; returns
+ * 0, or -1 where the host cannot map there.  host_large() says how much of the
+ * large page @gpa is to be filled at a time around @linear: LARGE_SIZE, or a lower
+ * power of two. host_filled(): is @linear, and as @writable?
  * host_drop() forgets the pages (and large pages) from @from to below @to; those
  * of the kernel half in every address space.
  * host_protect() drops no more than the permission to write there, where it can.
@@ -188,13 +202,22 @@ void host_set_vip(struct vm *vm, bool on);
 #define FILL_GLOBAL	2u
 #define FILL_USER	4u
 #define FILL_LARGE	8u
+#define FILL_PIECE	16u
 
+u32 host_large(struct vm *vm, u32 linear, u32 gpa);
 int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags);
 bool host_filled(struct vm *vm, u32 linear, bool writable);
 void host_drop(struct vm *vm, u32 from, u32 to);
 void host_protect(struct vm *vm, u32 from, u32 to);
 void host_flush(struct vm *vm, bool global);
 int host_space(struct vm *vm, u32 asid, bool keep);
+
+/*
+ * host_use() - the page of RAM at @gpa is about to be written (@access: PFEC_W),
+ * by guest or host, or executed (PFEC_I).  Returns true if that changed how it is
+ * mapped, wherever it is.
+ */
+bool host_use(struct vm *vm, u32 gpa, u32 access);
 
 /*
  * Segment registers DS, ES, FS, GS (SS is virtual in struct vcpu).

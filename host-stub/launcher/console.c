@@ -42,6 +42,7 @@ struct console {
 	struct vm_context *ctx;
 	u32 device;
 	struct queue rx, tx;
+	struct memory_holder holder;
 
 	u8 input[INPUT_BYTES];
 	u32 in_prod, in_cons;
@@ -143,10 +144,14 @@ static void init_queues(struct console *con)
 	const struct plex86_dev *dev =
 		(const void *)state->device_page[con->device];
 
+	queue_detach(&con->rx);
+	queue_detach(&con->tx);
 	queue_init(&con->rx, &queues[PLEX86_CON_RX], dev, (u8 *)RAM_BASE,
 		   con->ctx->options.mem_bytes, SEGS);
 	queue_init(&con->tx, &queues[PLEX86_CON_TX], dev, (u8 *)RAM_BASE,
 		   con->ctx->options.mem_bytes, SEGS);
+	con->rx.holder = &con->holder;
+	con->tx.holder = &con->holder;
 	con->out_busy = false;
 }
 
@@ -158,6 +163,10 @@ void console_attach(struct console *con, struct vm_context *ctx, u32 device)
 
 	con->ctx = ctx;
 	con->device = device;
+	con->holder = (struct memory_holder){ vm_hold, vm_release, ctx };
+	/* Those of an earlier boot are gone with its memory. */
+	con->rx.entries = 0;
+	con->tx.entries = 0;
 	init_queues(con);
 	dev->magic = PLEX86_DEV_MAGIC;
 	dev->type = PLEX86_DEV_CONSOLE;
@@ -285,6 +294,8 @@ static void give_input(struct console *con)
 				       0, 0);
 			continue;
 		}
+		if (!queue_hold(&con->rx, req))
+			return;
 		if (con->send_break && con->break_at == con->in_cons) {
 			flags = PLEX86_CON_COMP_BREAK;
 			con->send_break = false;
@@ -299,6 +310,7 @@ static void give_input(struct console *con)
 			     con->in_cons != end; i++, bytes++)
 				to[i] = con->input[con->in_cons++ % INPUT_BYTES];
 		}
+		queue_release(&con->rx, req);
 		queue_complete(&con->rx, req->id, PLEX86_S_OK, flags, bytes);
 	}
 }

@@ -93,7 +93,7 @@ int host_check(const struct options *options)
 		complain("host: the kernel has no Syscall User Dispatch; it needs Linux 5.11 or later");
 		return -1;
 	}
-	if (options->no_isolation) {
+	if (options->isolation != ISOLATION_KEYS) {
 		complain("--isolation=none: guest programs are kept neither from the guest's kernel nor from the monitor, which has your rights");
 	} else if (options->mask_keys || !take_keys()) {
 		complain("host: the machine has no protection keys, which keep guest programs from the guest's kernel and from the monitor; to run without, say --isolation=none");

@@ -36,7 +36,7 @@ struct options {
 	const char *stats;
 	u64 mem_bytes;
 	bool no_reboot;
-	bool no_isolation;	/* --isolation=none */
+	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
 	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys;
 };
@@ -92,6 +92,8 @@ void options_help(FILE *to);
 /* run.c */
 int verb_run(int argc, char **argv);
 void vm_device_interrupt(struct vm_context *ctx, u32 device);
+bool vm_hold(void *ctx, u64 gpa, u64 bytes);
+void vm_release(void *ctx, u64 gpa, u64 bytes);
 
 /* file.c */
 const char *file_read(struct file *file, const char *name);

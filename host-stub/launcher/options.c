@@ -108,12 +108,18 @@ static int set_no_reboot(struct options *o, const char *value)
 
 static int set_isolation(struct options *o, const char *value)
 {
-	o->no_isolation = !strcmp(value, "none");
-	if (o->no_isolation || !strcmp(value, "keys"))
-		return 0;
-	complain("--isolation %s: no such way; keys (protection keys) or none",
-		 value);
-	return -1;
+	if (!strcmp(value, "keys")) {
+		o->isolation = ISOLATION_KEYS;
+	} else if (!strcmp(value, "none")) {
+		o->isolation = ISOLATION_NONE;
+	} else if (!strcmp(value, "scan")) {
+		o->isolation = ISOLATION_SCAN;
+	} else {
+		complain("--isolation %s: no such way; keys (protection keys) or none",
+			 value);
+		return -1;
+	}
+	return 0;
 }
 
 static int set_mask_host(struct options *o, const char *value)

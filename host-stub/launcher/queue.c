@@ -53,6 +53,10 @@ bool queue_attach(struct queue *q)
 	    gpa > q->ram_bytes ||
 	    plex86_queue_bytes(entries) > q->ram_bytes - gpa)
 		return false;
+	/* For good: the ring is written whenever the guest writes to it. */
+	if (q->holder && !q->holder->hold(q->holder->context, gpa,
+					  plex86_queue_bytes(entries)))
+		return false;
 	q->ring = (struct plex86_queue *)(void *)(q->ram + gpa);
 	q->subs = (struct plex86_sub *)(void *)(q->ram + gpa +
 						PLEX86_SUB_OFFSET);
@@ -63,6 +67,56 @@ bool queue_attach(struct queue *q)
 	q->broken = false;
 	q->entries = entries;
 	return true;
+}
+
+/* queue_detach() - let go of the queue, before it is described anew */
+void queue_detach(struct queue *q)
+{
+	if (q->entries && q->holder)
+		q->holder->release(q->holder->context,
+				   (u64)((u8 *)q->ring - q->ram),
+				   plex86_queue_bytes(q->entries));
+	q->entries = 0;
+}
+
+/* Takes hold of the first @segs segments of @req, or lets go of them. */
+static bool hold_segs(struct queue *q, const struct request *req, u32 segs,
+		      bool on)
+{
+	u32 i;
+
+	for (i = 0; q->holder && i < segs; i++) {
+		u64 gpa = (u64)((u8 *)req->seg[i].iov_base - q->ram);
+		u64 bytes = req->seg[i].iov_len;
+
+		if (!on) {
+			q->holder->release(q->holder->context, gpa, bytes);
+		} else if (!q->holder->hold(q->holder->context, gpa, bytes)) {
+			hold_segs(q, req, i, false);
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * queue_hold() - the back end is going to write to the segments of @req
+ *
+ * To be followed by queue_release().  Returns false if it must not, and the
+ * queue is broken then.
+ */
+bool queue_hold(struct queue *q, const struct request *req)
+{
+	if (hold_segs(q, req, req->segs, true))
+		return true;
+	q->broken = true;
+	return false;
+}
+
+/* queue_release() - it has written */
+void queue_release(struct queue *q, const struct request *req)
+{
+	hold_segs(q, req, req->segs, false);
 }
 
 /* Adds the guest's range to @req; false if it is not all guest RAM. */

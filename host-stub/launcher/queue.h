@@ -11,8 +11,19 @@
 
 #define QUEUE_SEGS_MAX	256
 
+/*
+ * Before a back end writes to guest RAM it takes hold of the pages, so that no
+ * space executes them meanwhile.  hold() returns false if that cannot be had.
+ */
+struct memory_holder {
+	bool (*hold)(void *context, u64 gpa, u64 bytes);
+	void (*release)(void *context, u64 gpa, u64 bytes);
+	void *context;
+};
+
 /* The host's end of one queue. */
 struct queue {
+	const struct memory_holder *holder;	/* NULL: there is no need */
 	const struct queue_state *state;
 	const struct plex86_dev *dev;
 	u8 *ram;
@@ -42,7 +53,10 @@ void queue_init(struct queue *q, const struct queue_state *state,
 		const struct plex86_dev *dev, u8 *ram, u64 ram_bytes,
 		u32 segs_max);
 bool queue_attach(struct queue *q);
+void queue_detach(struct queue *q);
 bool queue_next(struct queue *q, struct request *req);
+bool queue_hold(struct queue *q, const struct request *req);
+void queue_release(struct queue *q, const struct request *req);
 void queue_complete(struct queue *q, u32 id, u16 status, u16 flags, u32 bytes);
 bool queue_wants_interrupt(struct queue *q);
 

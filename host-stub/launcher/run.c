@@ -3,6 +3,7 @@
  * `plex86 run`: build a VM, start its spaces, serve its devices until it ends.
  */
 #include "launcher.h"
+#include "scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
@@ -29,6 +31,9 @@
 
 #define WRPKRU_BYTES	3u
 
+/* A space lets go of a page within this time, or it is broken. */
+#define RELEASE_NS	1000000000ull
+
 /* XCR0 bits of what goes from space to space: x87, SSE, AVX and AVX-512. */
 #define XSAVE_CARRIED	0xe7u
 
@@ -38,15 +43,13 @@ extern const u8 gates_image[], gates_image_end[];
 /* In place of WRPKRU where there are no protection keys. */
 static const u8 nop3[WRPKRU_BYTES] = { 0x0f, 0x1f, 0x00 };
 
-/* Raises IRQ @irq in the guest and sees that it notices. */
-static void raise_irq(struct vm_context *ctx, u32 irq)
+/* Sees to it that the monitor has a turn. */
+static void kick(struct vm_context *ctx)
 {
 	struct state *state = ctx->state;
-	struct plex86_info *info = (void *)state->info_page;
 	pid_t pid;
 	u32 i;
 
-	__atomic_or_fetch(&info->irq_pending, 1u << irq, __ATOMIC_SEQ_CST);
 	if (__atomic_exchange_n(&state->kicked, 1, __ATOMIC_SEQ_CST))
 		return;
 	/* 0: no space runs yet; the first looks before it does. */
@@ -54,6 +57,69 @@ static void raise_irq(struct vm_context *ctx, u32 irq)
 	for (i = 0; i < SPACES; i++)
 		if (pid && ctx->spaces[i] == pid)
 			syscall(SYS_tgkill, pid, pid, SIG_KICK);
+}
+
+/* Raises IRQ @irq in the guest and sees that it notices. */
+static void raise_irq(struct vm_context *ctx, u32 irq)
+{
+	struct plex86_info *info = (void *)ctx->state->info_page;
+
+	__atomic_or_fetch(&info->irq_pending, 1u << irq, __ATOMIC_SEQ_CST);
+	kick(ctx);
+}
+
+/* Has the monitor make page @page of RAM data again; false: it did not. */
+static bool want_data(struct vm_context *ctx, u32 page)
+{
+	struct state *state = ctx->state;
+	const struct timespec nap = { .tv_nsec = 20000 };
+	u64 until = now_ns() + RELEASE_NS;
+
+	while (__atomic_load_n(&state->page_state[page], __ATOMIC_SEQ_CST) &
+	       (PAGE_CODE | PAGE_STEP)) {
+		__atomic_store_n(&state->page_wanted, page + 1,
+				 __ATOMIC_SEQ_CST);
+		kick(ctx);
+		if (now_ns() > until)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+/*
+ * vm_hold(), vm_release() - a back end writes to @bytes of RAM at @gpa
+ *
+ * What is held is not executed but a step at a time (monitor, code.c); what is
+ * being executed the monitor must let go of first.  vm_hold() returns false if it
+ * does not, and holds nothing then.
+ */
+bool vm_hold(void *context, u64 gpa, u64 bytes)
+{
+	struct vm_context *ctx = context;
+	u32 first = (u32)(gpa / PAGE_SIZE), page;
+	u32 end = (u32)((gpa + bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+
+	for (page = first; page < end; page++) {
+		__atomic_add_fetch(&ctx->state->page_held[page], 1,
+				   __ATOMIC_SEQ_CST);
+		if (want_data(ctx, page))
+			continue;
+		vm_release(ctx, gpa, ((u64)page + 1) * PAGE_SIZE - gpa);
+		return false;
+	}
+	return true;
+}
+
+void vm_release(void *context, u64 gpa, u64 bytes)
+{
+	struct vm_context *ctx = context;
+	u32 page = (u32)(gpa / PAGE_SIZE);
+	u32 end = (u32)((gpa + bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+
+	for (; page < end; page++)
+		__atomic_sub_fetch(&ctx->state->page_held[page], 1,
+				   __ATOMIC_SEQ_CST);
 }
 
 /* vm_device_interrupt() - tell the guest that @device has news */
@@ -110,7 +176,7 @@ static int map_monitor(const struct options *o)
 	}
 	memcpy(at, monitor_image, bytes);
 	memcpy(wrpkru, (u8 *)at + MONITOR_WRPKRU, sizeof(wrpkru));
-	for (; o->no_isolation && wrpkru[0] < wrpkru[1];
+	for (; o->isolation != ISOLATION_KEYS && wrpkru[0] < wrpkru[1];
 	     wrpkru[0] += sizeof(u64))
 		memcpy(*(u8 **)wrpkru[0], nop3, sizeof(nop3));
 	return mprotect(at, MONITOR_TEXT_MAX, PROT_READ | PROT_EXEC);
@@ -128,10 +194,12 @@ static void make_gates(struct vm_context *ctx)
 	for (i = 0; i < ctx->image.irets; i++)
 		memcpy(page + table->iret_stubs - PLEX86_GATES + i * 16 + 7,
 		       &ctx->image.iret[i], sizeof(u32));
-	for (i = 0; ctx->options.no_isolation &&
+	for (i = 0; ctx->options.isolation != ISOLATION_KEYS &&
 	     i < sizeof(table->wrpkru) / sizeof(u32); i++)
 		memcpy(page + table->wrpkru[i] - PLEX86_GATES, nop3,
 		       sizeof(nop3));
+	if (ctx->options.isolation != ISOLATION_KEYS)
+		memcpy(page + table->rdpkru - PLEX86_GATES, nop3, sizeof(nop3));
 }
 
 /* Where SYSENTER comes back to: "ljmp", and behind it 64-bit code. */
@@ -148,6 +216,20 @@ static void make_landing(struct state *state)
 	memcpy(at + 7, movabs_rcx, sizeof(movabs_rcx));
 	memcpy(at + 9, (u8 *)MONITOR_BASE + MONITOR_LANDED, sizeof(u64));
 	memcpy(at + 17, jmp_rcx, sizeof(jmp_rcx));
+}
+
+/*
+ * The kernel's text is code from the start, so that it need not become so page
+ * after page.
+ */
+static void scan_text(struct vm_context *ctx)
+{
+	struct state *state = ctx->state;
+	u32 page = (ctx->image.text + PAGE_SIZE - 1) / PAGE_SIZE;
+
+	for (; state->scan && page < ctx->image.text_end / PAGE_SIZE; page++)
+		state->page_state[page] = (u16)(PAGE_CODE |
+			core_scan(state->vm.ram + (u64)page * PAGE_SIZE));
 }
 
 /* Loads kernel and initrd; 0, or -1 after saying what is wrong. */
@@ -168,6 +250,7 @@ static int load_guest(struct vm_context *ctx)
 		return -1;
 	}
 	make_gates(ctx);
+	scan_text(ctx);
 	if (initrd_bytes) {
 		if (initrd_bytes > vm->ram_bytes - ctx->image.end) {
 			complain("initrd: %s: %llu MiB do not fit beside the kernel in %u MiB of memory; give more with --mem",
@@ -211,7 +294,8 @@ static int make_vm(struct vm_context *ctx)
 	ctx->state = state;
 	state->map_count_max = host_map_count();
 	state->fault_cpuid = host_can_fault_cpuid(o);
-	state->keys = !o->no_isolation;
+	state->keys = o->isolation == ISOLATION_KEYS;
+	state->scan = o->isolation != ISOLATION_NONE;
 	state->frame_bytes = host_frame_bytes();
 	state->xsave_mask = host_xcr0() & XSAVE_CARRIED;
 	state->xsave_bytes = host_xsave_bytes(state->xsave_mask);

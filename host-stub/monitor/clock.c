@@ -171,6 +171,7 @@ void host_halt(struct vm *vm)
 	for (;;) {
 		__atomic_store_n(kicked, 0, __ATOMIC_SEQ_CST);
 		clock_fired(state);
+		code_release(state);
 		if (__atomic_load_n(&info->irq_pending, __ATOMIC_SEQ_CST) &
 		    info->irq_enabled)
 			return;

@@ -232,6 +232,23 @@ HIDDEN monitor_vectors_bad
 	mov	$-1, %eax
 	ret
 
+/*
+ * int monitor_peek(u32 linear, u32 *value)
+ *
+ * Reads what the guest has mapped there, without a walk of its tables.  Returns
+ * 0, or -1 if nothing is: monitor_nested() goes on at monitor_peek_bad.
+ */
+HIDDEN monitor_peek
+	mov	%edi, %edi
+HIDDEN monitor_peek_load
+	mov	(%rdi), %eax
+	mov	%eax, (%rsi)
+	xor	%eax, %eax
+	ret
+HIDDEN monitor_peek_bad
+	mov	$-1, %eax
+	ret
+
 /* void monitor_signal(int signal, siginfo_t *, struct ucontext *) */
 HIDDEN monitor_signal
 	mov	%rdx, %r8

@@ -99,7 +99,9 @@ void gate_call(struct state *state)
 	struct vm *vm = &state->vm;
 	u32 back, fault;
 
-	if (core_read(vm, vm->cpu.reg[ESP], &back, 4, 0, &fault)) {
+	/* The CALL has just written it. */
+	if (monitor_peek(vm->cpu.reg[ESP], &back) &&
+	    core_read(vm, vm->cpu.reg[ESP], &back, 4, 0, &fault)) {
 		core_inject_page_fault(vm, vm->cpu.reg[ESP], fault);
 		return;
 	}
@@ -139,6 +141,27 @@ static void finish_iret(struct state *state, u32 ip)
 }
 
 /*
+ * An XRSTOR: as if it had trapped at its site, which does it again.  The vector
+ * registers that it has loaded already it loads then.
+ */
+static void finish_xrstor(struct state *state, u32 ip)
+{
+	const struct gate_user *gu = gate_user_of(state);
+	struct vcpu *cpu = &state->vm.cpu;
+	u32 back, fault;
+
+	if (core_read(&state->vm, cpu->reg[ESP], &back, 4, 0, &fault))
+		return;
+	if (ip >= gate_table_of(state)->xrstor_saved) {
+		cpu->reg[EAX] = gu->eax;
+		cpu->reg[ECX] = gu->ecx;
+		cpu->reg[EDX] = gu->edx;
+	}
+	cpu->reg[ESP] += 4;
+	cpu->eip = back - PLEX86_SITE_XRSTOR_LEN;
+}
+
+/*
  * gate_finish() - something trapped in a gate
  * @kick: by a signal from outside, not by what the gate did
  *
@@ -165,6 +188,10 @@ bool gate_finish(struct state *state, const struct sigcontext_64 *sc, bool kick)
 	}
 	if (ip >= t->system_call && ip <= t->system_call_end)
 		return false;
+	if (ip >= t->xrstor && ip < t->xrstor_end) {
+		finish_xrstor(state, ip);
+		return false;
+	}
 	if (ip >= t->iret && ip < t->call) {
 		finish_iret(state, ip);
 		return true;

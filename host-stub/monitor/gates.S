@@ -14,8 +14,10 @@
  * the registers and GATE_USER the state at its start, and does the rest of it.
  * That is possible up to the store to GK_CPL, where the new mode begins.
  *
+ * XRSTOR is another WRPKRU, of whatever PKRU the caller likes.
+ *
  * "WRPKRU" is one instruction, which the launcher replaces by a NOP on a host
- * without protection keys; .gate_table says where.
+ * without protection keys; so is RDPKRU.  .gate_table says where they are.
  */
 #include "image.h"
 #include "layout.h"
@@ -40,6 +42,7 @@ gates_start:
 	/* struct plex86_gates */
 	.long	system_call
 	.long	call
+	.long	xrstor
 	/*
 	 * For each IRET site the address that its JMP goes to, and there the
 	 * site's own address, which a fault of the IRET is reported at.
@@ -210,6 +213,36 @@ iret_kernel_last:
 	iretl
 
 /*
+ * XRSTOR of the guest kernel, with the caller's rights behind it or not at all.
+ */
+	.balign	64
+xrstor:
+	mov	%eax, GATE_USER + GU_EAX
+	mov	%ecx, GATE_USER + GU_ECX
+	mov	%edx, GATE_USER + GU_EDX
+xrstor_saved:
+	xrstor	(%edi)
+	xor	%ecx, %ecx
+	mov	$PKRU_KERNEL, %eax
+rdpkru:
+	rdpkru
+	cmp	$PKRU_KERNEL, %eax
+	jne	gate_slow
+	mov	%cs, %ecx
+	cmp	$HOST_CS32, %ecx
+	jne	gate_slow
+	mov	%ds, %ecx
+	cmp	$HOST_DS, %ecx
+	jne	gate_slow
+	cmpl	$0, GATE_KERNEL + GK_CPL
+	jne	gate_slow
+	mov	GATE_USER + GU_EAX, %eax
+	mov	GATE_USER + GU_ECX, %ecx
+	mov	GATE_USER + GU_EDX, %edx
+	ret
+xrstor_end:
+
+/*
  * To the monitor: a HAL call, or an IRET that it has to do.
  */
 	.balign	16
@@ -232,6 +265,7 @@ gates_end:
 	.long	iret_slow_saved, iret_slow
 	.long	iret_kernel, iret_kernel_saved, iret_kernel_restored
 	.long	iret_kernel_last, call, to_monitor_iret
-	.long	iret_stubs, gates_end
+	.long	iret_stubs, gates_end, xrstor, xrstor_saved
+	.long	xrstor_end, rdpkru
 
 	.section .note.GNU-stack, "", @progbits

@@ -43,6 +43,8 @@ extern const u8 monitor_exit_end[] __attribute__((visibility("hidden")));
 extern const u8 monitor_signal_end[] __attribute__((visibility("hidden")));
 extern const u8 monitor_xrstor[] __attribute__((visibility("hidden")));
 extern const u8 monitor_fxrstor[] __attribute__((visibility("hidden")));
+extern const u8 monitor_peek_load[] __attribute__((visibility("hidden")));
+extern const u8 monitor_peek_bad[] __attribute__((visibility("hidden")));
 extern const u8 monitor_vectors_bad[] __attribute__((visibility("hidden")));
 void monitor_signal(void) __attribute__((visibility("hidden")));
 
@@ -149,6 +151,7 @@ void host_write(struct vm *vm, const u8 *text, u32 bytes)
 		while (prod - __atomic_load_n(&state->early_cons,
 					      __ATOMIC_ACQUIRE) == EARLY_BYTES) {
 			ring_launcher(state);
+			code_release(state);
 			nap();
 		}
 		state->early[prod++ % EARLY_BYTES] = text[i];
@@ -166,8 +169,10 @@ void host_reset_device(struct vm *vm, u32 device)
 
 	ring_launcher(state);
 	while (__atomic_load_n(&state->reset_done[device],
-			       __ATOMIC_SEQ_CST) != n)
+			       __ATOMIC_SEQ_CST) != n) {
+		code_release(state);
 		nap();
+	}
 }
 
 /* A store through the STI alias while an interrupt is pending. */
@@ -333,23 +338,29 @@ static u32 finish(struct state *state, const void *fpstate)
 	struct vm *vm = &state->vm;
 	struct vcpu *cpu = &vm->cpu;
 	struct gate_frame *frame;
+	bool step;
 
 	for (;;) {
 		if (__atomic_load_n(&space->kicked, __ATOMIC_RELAXED))
 			__atomic_store_n(&space->kicked, 0, __ATOMIC_SEQ_CST);
 		clock_fired(state);
+		code_release(state);
 		if (vm->end.how == END_NOT)
 			core_interrupts(vm);
 		if (vm->end.how != END_NOT)
 			leave(state);
 		if (state->next == space->number)
 			break;
+		code_unstep(state);
 		space_leave(state, fpstate);
 		fpstate = NULL;
 	}
 	if (fpstate)
 		vectors_load(state, fpstate);
 	space_arm_stack(state);
+	step = code_prepare(state);
+	if (vm->end.how != END_NOT)
+		leave(state);
 	if (cpu->cpl == 3 && space->tls_stale)
 		host_sync_tls(vm);
 
@@ -359,7 +370,8 @@ static u32 finish(struct state *state, const void *fpstate)
 	update_gates(state);
 	gate_kernel_of(state)->cpl = cpu->cpl;
 	space->exit_cpl = cpu->cpl;
-	if (cpu->cpl == 0 && state->in_call && !(cpu->eflags & FL_BESIDE)) {
+	if (cpu->cpl == 0 && state->in_call && !step &&
+	    !(cpu->eflags & FL_BESIDE)) {
 		struct gate_jump *jump = &gate_kernel_of(state)->jump;
 
 		jump->ax = cpu->reg[EAX];
@@ -377,7 +389,8 @@ static u32 finish(struct state *state, const void *fpstate)
 	frame->dx = cpu->reg[EDX];
 	frame->ip = cpu->eip;
 	frame->cs = HOST_CS32;
-	frame->flags = (cpu->eflags & FL_CARRIED) | FL_IF | 2;
+	frame->flags = (cpu->eflags & FL_CARRIED) | FL_IF | 2 |
+		       (step ? FL_TF : 0);
 	frame->sp = cpu->reg[ESP];
 	frame->ss = cpu->cpl == 3 ? (u16)cpu->ss : HOST_DS;
 	return cpu->cpl == 3 ? GATE_USER + GATE_FRAME : GATE_KERNEL + GATE_FRAME;
@@ -421,6 +434,10 @@ void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc)
 	if (signal == SIGSEGV && (sc->ip == (u64)monitor_xrstor ||
 				  sc->ip == (u64)monitor_fxrstor)) {
 		sc->ip = (u64)monitor_vectors_bad;
+		return;
+	}
+	if (signal == SIGSEGV && sc->ip == (u64)monitor_peek_load) {
+		sc->ip = (u64)monitor_peek_bad;
 		return;
 	}
 	if (signal == SIGBUS)
@@ -477,7 +494,7 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	struct vm *vm = &state->vm;
 	struct vcpu *cpu = &vm->cpu;
 	struct sigcontext_64 *sc = (struct sigcontext_64 *)&uc->uc_mcontext;
-	bool kick = signal == SIG_KICK, inside;
+	bool kick = signal == SIG_KICK, inside, stepped = false;
 	const void *vectors;
 
 	space->alt_stack_used = 1;
@@ -509,22 +526,29 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 			core_inject(vm, VEC_GP, 0);
 			return finish(state, vectors);
 		}
+		space->step = STEP_NONE;	/* it has not begun */
 	} else if (within(sc->ip, monitor_gate_start, monitor_gate_end)) {
 		take_registers(cpu, sc);
+		code_trapped(state, false, false);
 		enter_by_gate(state, sc);
 		if (!kick)
 			return finish(state, vectors);
 	} else {
 		/* A single step ends behind a gate, as one of a CALL would. */
 		bool outside = kick || sc->trapno == VEC_DB;
+		bool store = signal == SIGSEGV && sc->trapno == VEC_PF &&
+			     (sc->err & PFEC_W);
 
 		take_registers(cpu, sc);
+		stepped = code_trapped(state, signal == SIGTRAP &&
+				       sc->trapno == VEC_DB, store);
 		inside = gate_holds(state, sc->ip) &&
 			 gate_finish(state, sc, outside);
 		if (inside && !outside)
 			return finish(state, vectors);
 	}
-	trap(state, signal, si, sc, inside);
+	if (!stepped)
+		trap(state, signal, si, sc, inside);
 	return finish(state, vectors);
 }
 

@@ -6,7 +6,7 @@
  * space follows before it runs again.
  *
  * space->pages says what is mapped, a word a page: 0, or the page of guest RAM
- * and whether it is writable; space->large does so for a row of 4 MiB that was
+ * and whether it may be written; space->large does so for a row of 4 MiB that was
  * filled whole.  With them nothing is unmapped that is not there, and the number
  * of VMAs is known well enough to stay below the limit of a process.
  */
@@ -23,8 +23,14 @@
 #define ENTRY_WRITABLE	2u
 #define ENTRY_NEXT	4u		/* adds one to the page number */
 
+/* In space->where: 0, or a linear page plus 1; and whether it has been others. */
+#define WHERE_MORE	0x80000000u
+
 #define ROW_PAGES	(LARGE_SIZE / PAGE_SIZE)
 #define ROW_SHIFT	22
+
+/* Of a large page that is not filled whole. */
+#define PIECE_BYTES	0x40000u
 
 static long map(u64 address, u64 bytes, int prot, int flags, int fd, u64 offset)
 {
@@ -124,6 +130,8 @@ static void drop(struct state *state, u32 from, u32 to)
 		if (!(space->rows[row / 32] & row_bit(row)))
 			continue;
 		if (space->large[row]) {
+			if (from > start || to - 1 < start + (LARGE_SIZE - 1))
+				space->cut[row / 32] |= row_bit(row);
 			space->large[row] = 0;
 			space->rows[row / 32] &= ~row_bit(row);
 			if (first > start)
@@ -165,13 +173,203 @@ static void drop_kernel(struct state *state)
 	this_space()->high_local = 0;
 }
 
-/* No room for two more, which one in the middle of another makes of it. */
-static bool mappings_full(const struct state *state)
+/* For lack of mappings. */
+static void drop_all(struct state *state)
+{
+	state->vm.stats.shadow_limit_flushes++;
+	drop_user(state);
+	drop_kernel(state);
+}
+
+/* One in the middle of another makes two more of it. */
+#define MAPPINGS_CUT	2u
+
+/* No room for @more mappings. */
+static bool mappings_full(const struct state *state, u32 more)
 {
 	const struct space *space = this_space();
 
-	return space->mappings_low + space->mappings_high + 2 + MAPPINGS_OWN >=
-	       state->map_count_max;
+	return space->mappings_low + space->mappings_high + more +
+	       MAPPINGS_OWN >= state->map_count_max;
+}
+
+/* There are @more in the half that @linear, a page, is in. */
+static void count_mappings(const struct state *state, u32 linear, u32 more)
+{
+	if (linear < state->vm.page_offset / PAGE_SIZE)
+		this_space()->mappings_low += more;
+	else
+		this_space()->mappings_high += more;
+}
+
+/* shadow_page_at() - which page of RAM is mapped at page @linear? */
+bool shadow_page_at(u32 linear, u32 *page)
+{
+	u32 entry = linear < SHADOW_PAGES ? entry_at(this_space(), linear) : 0;
+
+	*page = entry / ENTRY_NEXT;
+	return entry;
+}
+
+static int protection(const struct state *state, u32 linear, u32 entry)
+{
+	return code_protection(state, linear, entry / ENTRY_NEXT,
+			       entry & ENTRY_WRITABLE);
+}
+
+/* Where there are too many mappings for that, there are none afterwards. */
+static void protect(struct state *state, u32 linear, int prot)
+{
+	long ret = sys3(__NR_mprotect, (long)linear * PAGE_SIZE, PAGE_SIZE,
+			prot);
+
+	if (ret == -12)			/* ENOMEM */
+		drop_all(state);
+	else if (ret)
+		monitor_die(state, "mprotect of guest memory failed");
+}
+
+/* shadow_allow_step() - page @linear is executable for now, or no longer */
+void shadow_allow_step(struct state *state, u32 linear, bool on)
+{
+	u32 entry = linear < SHADOW_PAGES ? entry_at(this_space(), linear) : 0;
+
+	if (entry)
+		protect(state, linear, protection(state, linear, entry) |
+				       (on ? PROT_EXEC : 0));
+}
+
+/* Has page @linear, which is mapped, follow the state of its page of RAM. */
+static void follow(struct state *state, u32 linear)
+{
+	if (mappings_full(state, MAPPINGS_CUT)) {
+		drop_all(state);
+		return;
+	}
+	protect(state, linear,
+		protection(state, linear, entry_at(this_space(), linear)));
+	count_mappings(state, linear, MAPPINGS_CUT);
+}
+
+/* Page @linear now maps page @page of RAM; for shadow_reprotect(). */
+static void record_where(struct space *space, u32 linear, u32 page)
+{
+	u32 where = space->where[page], entry;
+
+	if (where == linear + 1)
+		return;
+	if (where & WHERE_MORE) {
+		space->where[page] = (linear + 1) | WHERE_MORE;
+		return;
+	}
+	entry = where ? entry_at(space, where - 1) : 0;
+	space->where[page] = linear + 1;
+	if (entry && entry / ENTRY_NEXT == page)
+		space->where[page] |= WHERE_MORE;
+}
+
+/* shadow_reprotect() - page @page of RAM has become code, or is it no longer */
+void shadow_reprotect(struct state *state, u32 page)
+{
+	struct space *space = this_space();
+	u32 where = space->where[page], row, i, entry;
+
+	for (row = 0; row < 1024; row++) {
+		u32 at = page - space->large[row] / ENTRY_NEXT;
+
+		if (!space->large[row] || at >= ROW_PAGES)
+			continue;
+		follow(state, at + row * ROW_PAGES);
+	}
+	if (!where)
+		return;
+	if (!(where & WHERE_MORE)) {
+		entry = entry_at(space, where - 1);
+		if (entry && entry / ENTRY_NEXT == page &&
+		    !space->large[(where - 1) / ROW_PAGES])
+			follow(state, where - 1);
+		return;
+	}
+	space->where[page] = 0;
+	for (i = 0; i < SHADOW_PAGES; i++) {
+		if (!(i % 64) && !space->filled[i / 64]) {
+			i += 63;
+			continue;
+		}
+		entry = entry_at(space, i);
+		if (space->large[i / ROW_PAGES] || !entry ||
+		    entry / ENTRY_NEXT != page)
+			continue;
+		record_where(space, i, page);
+		follow(state, i);
+	}
+}
+
+/*
+ * Maps what was recorded at @linear, in as many pieces as there are kinds of
+ * protection.  Returns 0, or a negative errno.
+ */
+static long map_recorded(struct state *state, u32 linear, u32 bytes, u32 gpa,
+			 u32 flags)
+{
+	struct space *space = this_space();
+	u32 page = linear / PAGE_SIZE, end = page + bytes / PAGE_SIZE;
+
+	while (page < end) {
+		u32 first = page, size;
+		int prot = protection(state, page, entry_at(space, page));
+		long ret;
+
+		page = state->scan ? page + 1 : end;
+		while (page < end &&
+		       protection(state, page, entry_at(space, page)) == prot)
+			page++;
+		size = (page - first) * PAGE_SIZE;
+		ret = map(first * PAGE_SIZE, size, prot, size > PAGE_SIZE &&
+			  !(flags & (FILL_LARGE | FILL_PIECE)) ? MAP_POPULATE : 0,
+			  state->ram_fd, gpa);
+		if (ret == -12)			/* ENOMEM */
+			monitor_die(state, "the host is out of memory for the shadow of the guest");
+		if (ret < 0)
+			return ret;
+		if (!(flags & FILL_USER))
+			keys_set(state, first * PAGE_SIZE, size, prot,
+				 KEY_KERNEL);
+		gpa += size;
+		count_mappings(state, first, page < end);
+	}
+	return 0;
+}
+
+/* Does @entry at page @page go on what is mapped before it? */
+static bool continues(const struct state *state, u32 page, u32 entry)
+{
+	u32 before = page ? entry_at(this_space(), page - 1) : 0;
+
+	return before && before + ENTRY_NEXT == entry &&
+	       !code_runs(state, before / ENTRY_NEXT) &&
+	       !code_runs(state, entry / ENTRY_NEXT);
+}
+
+/*
+ * host_large() - see core/vm.h
+ *
+ * A row goes as one, and comes back at the next fetch of an instruction from
+ * it.  So one of which the guest flushes pages, one after the other as it
+ * protects its text, is filled by pieces from then on; and so is one that has
+ * code pages, which are many mappings.
+ */
+u32 host_large(struct vm *vm, u32 linear, u32 gpa)
+{
+	struct state *state = state_of(vm);
+	u32 row = linear >> ROW_SHIFT, page = gpa / PAGE_SIZE, i;
+
+	if (this_space()->cut[row / 32] & row_bit(row))
+		return PIECE_BYTES;
+	for (i = 0; state->scan && i < ROW_PAGES; i++)
+		if (code_runs(state, page + i))
+			return PIECE_BYTES;
+	return LARGE_SIZE;
 }
 
 /* host_fill() - see core/vm.h */
@@ -183,36 +381,25 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 	u32 entry = gpa / PAGE_SIZE * ENTRY_NEXT | ENTRY_MAPPED |
 		    (writable ? ENTRY_WRITABLE : 0);
 	u32 page = linear / PAGE_SIZE, row = linear >> ROW_SHIFT, i;
-	u32 *count = linear < vm->page_offset ? &space->mappings_low :
-						&space->mappings_high;
-	int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
-	long ret;
 
-	if (mappings_full(state)) {
-		vm->stats.shadow_limit_flushes++;
-		drop_user(state);
-		drop_kernel(state);
-	}
 	if (bytes > PLEX86_TOP - linear)
 		bytes = PLEX86_TOP - linear;
+	/* Of code and data each page may be a mapping of its own. */
+	if (mappings_full(state, MAPPINGS_CUT +
+				 (state->scan ? bytes / PAGE_SIZE : 0)))
+		drop_all(state);
 	if (space->large[row] && !(flags & FILL_LARGE))
 		drop(state, linear, linear + 1);
-	ret = map(linear, bytes, prot, bytes > PAGE_SIZE &&
-		  !(flags & FILL_LARGE) ? MAP_POPULATE : 0, state->ram_fd, gpa);
-	if (ret == -12)			/* ENOMEM */
-		monitor_die(state, "the host is out of memory for the shadow of the guest");
-	if (ret < 0)
-		return -1;		/* below vm.mmap_min_addr */
-	if (!(flags & FILL_USER))
-		keys_set(state, linear, bytes, prot, KEY_KERNEL);
+	/* What is not RAM is not mapped, and small pages there would stay. */
+	if ((flags & FILL_LARGE) && bytes < LARGE_SIZE)
+		drop(state, linear, linear + LARGE_SIZE);
 
 	vm->stats.shadow_fills++;
 	vm->stats.shadow_pages += bytes / PAGE_SIZE;
 	if (entry_at(space, page))
-		*count += 2;
-	else if (!page || !entry_at(space, page - 1) ||
-		 entry_at(space, page - 1) + ENTRY_NEXT != entry)
-		*count += 1;
+		count_mappings(state, page, MAPPINGS_CUT);
+	else if (!continues(state, page, entry))
+		count_mappings(state, page, 1);
 	if (linear >= vm->page_offset && !(flags & FILL_GLOBAL))
 		space->high_local = 1;
 	if (flags & FILL_LARGE) {
@@ -226,15 +413,25 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 			space->rows[row / 32] |= row_bit(row);
 			entry += ROW_PAGES * ENTRY_NEXT;
 		}
+	} else {
+		for (i = 0; i < bytes / PAGE_SIZE; i++) {
+			if (state->scan)
+				record_where(space, page + i,
+					     entry / ENTRY_NEXT);
+			space->pages[page + i] = entry;
+			space->filled[(page + i) / 64] |=
+				1ull << (page + i) % 64;
+			entry += ENTRY_NEXT;
+		}
+		space->rows[row / 32] |= row_bit(row);
+	}
+	for (i = 0; state->scan && i < bytes / PAGE_SIZE; i++)
+		code_mapped(state, gpa / PAGE_SIZE + i);
+	if (!map_recorded(state, linear, bytes, gpa, flags))
 		return 0;
-	}
-	for (i = 0; i < bytes / PAGE_SIZE; i++) {
-		space->pages[page + i] = entry;
-		space->filled[(page + i) / 64] |= 1ull << (page + i) % 64;
-		entry += ENTRY_NEXT;
-	}
-	space->rows[row / 32] |= row_bit(row);
-	return 0;
+	/* Below vm.mmap_min_addr. */
+	drop(state, linear, linear + bytes);
+	return -1;
 }
 
 /* host_filled() - see core/vm.h */
@@ -279,7 +476,8 @@ static void protect_run(struct state *state, u32 first, u32 end)
 	if (first == end)
 		return;
 	ret = sys3(__NR_mprotect, (long)first * PAGE_SIZE,
-		   (long)(end - first) * PAGE_SIZE, PROT_READ | PROT_EXEC);
+		   (long)(end - first) * PAGE_SIZE,
+		   state->scan ? PROT_READ : PROT_READ | PROT_EXEC);
 	if (ret == -12) {		/* ENOMEM: a large page not all RAM */
 		drop(state, first * PAGE_SIZE, end * PAGE_SIZE);
 		return;
@@ -309,7 +507,7 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 	}
 	if (from >= to)
 		return;
-	if (mappings_full(state)) {
+	if (mappings_full(state, MAPPINGS_CUT)) {
 		drop_user(state);
 		return;
 	}
@@ -319,7 +517,10 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 		u64 bits;
 
 		if (!(space->rows[row / 32] & row_bit(row)) || *entry) {
-			if (*entry & ENTRY_WRITABLE) {
+			if (state->scan) {
+				drop(state, page * PAGE_SIZE,
+				     (page + 1) * PAGE_SIZE);
+			} else if (*entry & ENTRY_WRITABLE) {
 				*entry &= ~ENTRY_WRITABLE;
 				protect_run(state, row * ROW_PAGES,
 					    (row + 1) * ROW_PAGES);
@@ -336,6 +537,11 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 			continue;
 		}
 		entry = &space->pages[page];
+		if (code_runs(state, *entry / ENTRY_NEXT)) {
+			*entry &= ~ENTRY_WRITABLE;
+			gap = true;
+			continue;
+		}
 		if (!(*entry & ENTRY_WRITABLE))
 			continue;
 		*entry &= ~ENTRY_WRITABLE;
@@ -395,7 +601,8 @@ void shadow_catch_up(struct state *state)
 	struct space *space = this_space();
 	u32 behind = state->kernel_drops - space->kernel_drops;
 
-	if (space->flush_epoch != state->flush_epoch) {
+	if (space->flush_epoch != state->flush_epoch ||
+	    state->code_changes - space->code_changes > CODE_LOG) {
 		drop_user(state);
 		drop_kernel(state);
 	} else if (behind > KERNEL_LOG) {
@@ -408,6 +615,8 @@ void shadow_catch_up(struct state *state)
 			drop(state, log->from, log->to);
 		}
 	}
+	/* What is still mapped; dropped pages are none of it any more. */
+	code_catch_up(state);
 	space->flush_epoch = state->flush_epoch;
 	space->kernel_drops = state->kernel_drops;
 	if (state->flush_next) {

@@ -40,6 +40,20 @@ static inline const struct gate_table *gate_table_of(const struct state *state)
 /* shadow.c */
 void shadow_map_host_pages(struct state *state);
 void shadow_catch_up(struct state *state);
+bool shadow_page_at(u32 linear, u32 *page);
+void shadow_reprotect(struct state *state, u32 page);
+void shadow_allow_step(struct state *state, u32 linear, bool on);
+
+/* code.c */
+int code_protection(const struct state *state, u32 linear, u32 page,
+		    bool writable);
+void code_mapped(struct state *state, u32 page);
+bool code_runs(const struct state *state, u32 page);
+void code_catch_up(struct state *state);
+void code_release(struct state *state);
+bool code_trapped(struct state *state, bool step_trap, bool store);
+bool code_prepare(struct state *state);
+void code_unstep(struct state *state);
 
 /* space.c */
 void space_wait(struct state *state);
@@ -76,6 +90,8 @@ void segments_load(struct state *state);
 
 /* entry.S */
 long monitor_sysenter(u32 nr, u32 argument)
+	__attribute__((visibility("hidden")));
+int monitor_peek(u32 linear, u32 *value)
 	__attribute__((visibility("hidden")));
 int monitor_vectors_load(const void *from, u64 mask)
 	__attribute__((visibility("hidden")));

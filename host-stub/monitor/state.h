@@ -14,6 +14,7 @@
 
 #define EARLY_BYTES	(64u << 10)		/* a power of two */
 #define SHADOW_PAGES	(1u << 20)		/* of the linear address space */
+#define RAM_PAGES	(1u << 20)		/* at most */
 #define TLS_SLOTS	3
 #define GDT_TLS_MIN	12			/* the host's and the guest's */
 
@@ -30,6 +31,7 @@ struct low_page {
 
 #define SPACES		6u	/* as many as a Linux guest has ASIDs */
 #define KERNEL_LOG	256u		/* a power of two */
+#define CODE_LOG	256u		/* likewise */
 #define XSAVE_BYTES	4096u		/* x87 to AVX-512, standard format */
 #define GATE_TABLE	0xc00u		/* in the page of the gates */
 
@@ -41,7 +43,7 @@ struct gate_table {
 	u32 iret_slow_saved, iret_slow;
 	u32 iret_kernel, iret_kernel_saved, iret_kernel_restored;
 	u32 iret_kernel_last, call, to_monitor_iret;
-	u32 iret_stubs, end;
+	u32 iret_stubs, end, xrstor, xrstor_saved, xrstor_end, rdpkru;
 	u32 wrpkru[2];
 };
 
@@ -79,6 +81,13 @@ struct drop {
 	u32 from, to;
 };
 
+/*
+ * In state.page_state, of a page of RAM: it is code, or executable for a step.
+ * The rest is code.c's.
+ */
+#define PAGE_CODE	0x80u
+#define PAGE_STEP	0x4000u
+
 struct state {
 	struct vm vm;		/* first, and its registers first: layout.h */
 
@@ -89,6 +98,7 @@ struct state {
 	u32 map_count_max;	/* mappings of one space */
 	u32 fault_cpuid;	/* CPUID is made to trap */
 	u32 keys;		/* protection keys are in use */
+	u32 scan;		/* and code is looked through, code.c */
 	u32 frame_bytes;	/* the largest signal frame of the host's */
 	u64 xsave_mask;		/* state components to carry; 0: no XSAVE */
 	u32 xsave_bytes;	/* room that they take */
@@ -116,10 +126,13 @@ struct state {
 	u32 kernel_drops;	/* how often kernel_log was written */
 	u32 flush_epoch;	/* how often everything was to be forgotten */
 	struct drop kernel_log[KERNEL_LOG];
+	u64 code_changes;	/* how often code_log was written */
+	u32 code_log[CODE_LOG];	/* pages of RAM, now code or no longer */
 	_Alignas(64) u8 vectors[XSAVE_BYTES];
 
 	/* Between the monitor and the launcher. */
 	u32 kicked;		/* a kick is on its way */
+	u32 page_wanted;	/* 0, or a page of RAM that shall be data, plus 1 */
 	u32 reset_wanted[PLEX86_MAX_DEVICES];	/* counts up */
 	u32 reset_done[PLEX86_MAX_DEVICES];
 	u32 early_prod;		/* early console bytes, free-running */
@@ -136,7 +149,14 @@ struct state {
 	_Alignas(4096) u8 low_page[PAGE_SIZE];
 	_Alignas(4096) u8 landing_pages[2 * PAGE_SIZE];
 	_Alignas(4096) u8 device_page[PLEX86_MAX_DEVICES][PAGE_SIZE];
+
+	/* Of each page of RAM; code.c. */
+	u16 page_state[RAM_PAGES];
+	u32 page_held[RAM_PAGES];	/* how often back ends have a hold of it */
 };
+
+/* The guest was to do one instruction (code.c), and it was a PUSHF. */
+enum step { STEP_NONE, STEP_ON, STEP_PUSHF };
 
 /*
  * What a space has of its own, at SPACE_BASE: private memory of its process.
@@ -161,16 +181,29 @@ struct space {
 	u32 high_local;		/* kernel half: something not global is mapped */
 	u32 kernel_drops;	/* as far as state.kernel_log was followed */
 	u32 flush_epoch;
+	u64 code_changes;	/* as far as state.code_log was followed */
 	u32 vip_shown;		/* the STI alias is read-only */
 	u32 tsc_trapped;
 	s32 timer_id;
 	u64 tls[TLS_SLOTS];	/* as the guest has them, and the host was told */
 	u32 tls_live;		/* bit n: the host's slot n can be loaded */
 	u32 tls_stale;		/* what the guest has may be something else */
+	u32 step;		/* enum step */
+	u32 step_guest;		/* it had TF set itself */
+	u32 step_end;		/* EIP behind the PUSHF that it was to do */
+	u32 step_pages;		/* executable for that: so many */
+	struct {
+		u32 linear, page;	/* page numbers; of RAM */
+	} step_at[2];
+	u32 stored;		/* the instruction here made a store that faulted: */
+	u32 store_at;		/* its EIP */
+	_Alignas(64) u8 xrstor[XSAVE_BYTES];
 	u32 rows[32];		/* bit n: linear n * 4 MiB has entries */
+	u32 cut[32];		/* bit n: and the guest flushed parts of that row */
 	u32 large[1024];	/* the mapping of a whole row, or 0; shadow.c */
 	u64 filled[SHADOW_PAGES / 64];	/* bit n: pages[n] counts */
 	u32 pages[SHADOW_PAGES];
+	u32 where[RAM_PAGES];	/* of each page of RAM, where it is mapped */
 };
 
 /* The monitor's entry, at MONITOR_BASE + MONITOR_ENTRY: does not return. */

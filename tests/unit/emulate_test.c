@@ -2704,6 +2704,303 @@ static void random_code(void **state)
 	}
 }
 
+/* What core_next() says of @n bytes of code; of XRSTOR its operand too. */
+static enum next next_of(enum mode mode, const u8 *code, u32 n, u32 *address,
+			 u32 *length)
+{
+	enum next next;
+	u32 i;
+
+	prepare(mode, code, n);
+	*address = *length = 0;
+	next = core_next(&f->vm, address, length);
+	/* It looks, and no more. */
+	CHECK_EQ("core_next()", f->n_calls, 0);
+	CHECK_EQ("core_next()", f->vm.cpu.eip, before.eip);
+	for (i = 0; i < 8; i++)
+		CHECK_EQ("core_next()", f->vm.cpu.reg[i], before.reg[i]);
+	return next;
+}
+
+/* XRSTOR with each ModRM and SIB byte; the operand's address is found. */
+static void next_xrstor(void **state)
+{
+	static const u32 disp = 0x87654321;
+	enum mode mode;
+	u32 modrm, sib, sibs;
+
+	(void)state;
+	for (mode = KERNEL; mode <= USER; mode++)
+	for (modrm = 0; modrm < 256; modrm++) {
+		u32 mod = modrm >> 6, rm = modrm & 7;
+		bool xrstor = mod != 3 && (modrm >> 3 & 7) == 5;
+
+		sibs = mod != 3 && rm == 4 ? 256 : 1;
+		for (sib = 0; sib < sibs; sib++) {
+			u8 code[15] = { 0x0f, 0xae, (u8)modrm };
+			u32 n = 3, want = 0, address, length, base = rm;
+			const u32 *reg = f->vm.cpu.reg;
+			const char *r = row("0f ae %02x %02x", modrm, sib);
+			enum next next;
+
+			if (mod != 3 && rm == 4) {
+				code[n++] = (u8)sib;
+				base = sib & 7;
+			}
+			memcpy(code + n, &disp, 4);
+			/* The registers are what prepare() makes them. */
+			next = next_of(mode, code, 15, &address, &length);
+			CHECK_EQ(r, next, xrstor ? NEXT_XRSTOR : NEXT_OTHER);
+			if (!xrstor)
+				continue;
+			if (rm == 4 && (sib >> 3 & 7) != 4)
+				want += reg[sib >> 3 & 7] << (sib >> 6);
+			if (mod == 0 && base == 5)
+				want += disp;
+			else
+				want += reg[base];
+			if (mod == 1)
+				want += 0x21;
+			if (mod == 2)
+				want += disp;
+			CHECK_EQ(r, address, want);
+			CHECK_EQ(r, length, n + (mod == 1 ? 1 :
+				 mod == 2 || (!mod && base == 5) ? 4 : 0));
+		}
+	}
+}
+
+/* Each prefix, and up to as many as fit, before what matters. */
+static void next_prefixes(void **state)
+{
+	static const u8 prefixes[] = {
+		0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
+	};
+	static const struct {
+		u8 code[4];
+		u32 n;
+		enum next next;
+	} table[] = {
+		{ { 0x0f, 0x01, 0xef }, 3, NEXT_LOADS_PKRU },
+		{ { 0x0f, 0xae, 0x2f }, 3, NEXT_XRSTOR },
+		{ { 0x0f, 0xae, 0xef }, 3, NEXT_OTHER },	/* LFENCE */
+		{ { 0x0f, 0xae, 0x27 }, 3, NEXT_OTHER },	/* XSAVE */
+		{ { 0x0f, 0x01, 0xee }, 3, NEXT_OTHER },	/* RDPKRU */
+		{ { 0x9c }, 1, NEXT_PUSHF },
+		{ { 0x9d }, 1, NEXT_OTHER },
+		{ { 0x0f, 0x9c, 0xc0 }, 3, NEXT_OTHER },	/* SETL */
+		{ { 0x01, 0xef }, 2, NEXT_OTHER },		/* ADD */
+		{ { 0xae, 0x2f }, 2, NEXT_OTHER },		/* SCASB */
+		{ { 0x8e, 0xd8 }, 2, NEXT_OTHER },		/* MOV DS */
+		{ { 0x90 }, 1, NEXT_OTHER },
+	};
+	u64 seed = 0x7c3a9f21d0b4e586;
+	u32 i, round, n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (round = 0; round < 400; round++) {
+		u32 count = round < ARRAY_SIZE(prefixes) ? 1 :
+			    random32(&seed) % 17, address, length;
+		enum next want = table[i].next, next;
+		const char *r = row("row %u, round %u, %u prefixes", i, round,
+				    count);
+		bool changes = false;
+		u8 code[32];
+
+		memset(code, 0x90, sizeof(code));
+		for (n = 0; n < count; n++) {
+			u8 byte = prefixes[round < ARRAY_SIZE(prefixes) ? round :
+					   random32(&seed) % 11];
+
+			code[n] = byte;
+			/* Another form, or another address: not emulated. */
+			changes |= byte == 0x66 || byte == 0x67 ||
+				   byte == 0xf2 || byte == 0xf3 ||
+				   byte == 0x64 || byte == 0x65;
+		}
+		memcpy(code + count, table[i].code, table[i].n);
+		if (want == NEXT_XRSTOR && changes)
+			want = NEXT_LOADS_PKRU;
+		/* Longer than an instruction can be. */
+		if (count + table[i].n > 15)
+			want = NEXT_OTHER;
+		next = next_of(round & 1 ? USER : KERNEL, code, 32, &address,
+			       &length);
+		CHECK_EQ(r, next, want);
+		if (want == NEXT_XRSTOR)
+			CHECK_EQ(r, address, before.reg[EDI]);
+		if (want == NEXT_XRSTOR || want == NEXT_PUSHF)
+			CHECK_EQ(r, length, count + table[i].n);
+	}
+}
+
+/* A load of SS counts as what follows it. */
+static void next_behind_ss(void **state)
+{
+	static const struct {
+		u8 code[12];
+		u32 n;
+		bool loads;
+	} loads[] = {
+		{ { 0x17 }, 1, true },				/* POP SS */
+		{ { 0x66, 0x17 }, 2, true },
+		{ { 0x8e, 0xd0 }, 2, true },			/* MOV SS, EAX */
+		{ { 0x8e, 0x17 }, 2, true },			/* (EDI) */
+		{ { 0x8e, 0x54, 0x24, 0x08 }, 4, true },
+		{ { 0x8e, 0x15, 1, 2, 3, 4 }, 6, true },
+		{ { 0x8e, 0x94, 0x85, 1, 2, 3, 4 }, 7, true },
+		{ { 0x3e, 0x8e, 0xd0 }, 3, true },
+		{ { 0x0f, 0xb2, 0x27 }, 3, true },		/* LSS */
+		{ { 0x0f, 0xb2, 0x64, 0x24, 0x04 }, 5, true },
+		{ { 0x17, 0x8e, 0xd0, 0x17 }, 4, true },
+		{ { 0x8e, 0xd8 }, 2, false },			/* MOV DS */
+		{ { 0x8e, 0xc0 }, 2, false },
+		{ { 0x1f }, 1, false },				/* POP DS */
+		{ { 0x0f, 0xb4, 0x27 }, 3, false },		/* LFS */
+		{ { 0x0f, 0x17, 0x07 }, 3, false },		/* MOVHPS */
+	};
+	static const struct {
+		u8 code[3];
+		u32 n;
+		enum next next;
+	} then[] = {
+		{ { 0x0f, 0x01, 0xef }, 3, NEXT_LOADS_PKRU },
+		{ { 0x0f, 0xae, 0x2f }, 3, NEXT_LOADS_PKRU },
+		{ { 0x9c }, 1, NEXT_PUSHF },
+		{ { 0x66, 0x9c }, 2, NEXT_PUSHF },
+		{ { 0x90 }, 1, NEXT_OTHER },
+		{ { 0x0f, 0xae, 0xe8 }, 3, NEXT_OTHER },
+	};
+	u32 i, j, address, length;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(loads); i++)
+	for (j = 0; j < ARRAY_SIZE(then); j++) {
+		const char *r = row("row %u, then row %u", i, j);
+		u8 code[16];
+
+		memcpy(code, loads[i].code, loads[i].n);
+		memcpy(code + loads[i].n, then[j].code, then[j].n);
+		CHECK_EQ(r, next_of(KERNEL, code, loads[i].n + then[j].n,
+				    &address, &length),
+			 loads[i].loads ? then[j].next : NEXT_OTHER);
+		if (loads[i].loads && then[j].next == NEXT_PUSHF)
+			CHECK_EQ(r, length, loads[i].n + then[j].n);
+	}
+	/* Too many, or one that cannot be told: the worst. */
+	CHECK_EQ("16 of them",
+		 next_of(KERNEL, (const u8 *)"\x17\x17\x17\x17\x17\x17\x17\x17"
+			 "\x17\x17\x17\x17\x17\x17\x17\x17", 16, &address,
+			 &length), NEXT_LOADS_PKRU);
+	CHECK_EQ("16-bit address",
+		 next_of(KERNEL, (const u8 *)"\x67\x8e\x17\x90", 4, &address,
+			 &length), NEXT_LOADS_PKRU);
+}
+
+/*
+ * Where the next page is not mapped what lies before its border counts, and the
+ * rest cannot be executed.
+ */
+static void next_truncated(void **state)
+{
+	static const struct {
+		u8 code[9];
+		u32 n;
+		enum next next;
+	} table[] = {
+		{ { 0x0f, 0x01, 0xef }, 3, NEXT_LOADS_PKRU },
+		{ { 0x0f, 0xae, 0x2f }, 3, NEXT_XRSTOR },
+		{ { 0x0f, 0xae, 0x6c, 0x24, 0x10 }, 5, NEXT_XRSTOR },
+		{ { 0x0f, 0xae, 0xac, 0x85, 1, 2, 3, 4 }, 8, NEXT_XRSTOR },
+		{ { 0x0f, 0xae, 0x2d, 1, 2, 3, 4 }, 7, NEXT_XRSTOR },
+		{ { 0x66, 0x9c }, 2, NEXT_PUSHF },
+		{ { 0x8e, 0xd0, 0x0f, 0x01, 0xef }, 5, NEXT_LOADS_PKRU },
+	};
+	const u32 end = G_USER + 2 * PAGE_SIZE;
+	u32 i, have, address, length;
+
+	(void)state;
+	guest_map(f, end, 0);
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+	for (have = 0; have <= table[i].n; have++) {
+		const char *r = row("row %u, %u bytes", i, have);
+
+		guest_user(f);
+		f->vm.cpu.eip = end - have;
+		if (have)
+			memcpy(guest_at(f, end - have), table[i].code, have);
+		fake_forget(f);
+		CHECK_EQ(r, core_next(&f->vm, &address, &length),
+			 have == table[i].n ? table[i].next : NEXT_OTHER);
+		CHECK_EQ(r, f->n_calls, 0);
+		CHECK_EQ(r, f->vm.cpu.eip, end - have);
+	}
+	/* User code cannot look at its kernel's pages. */
+	prepare(KERNEL, table[0].code, 3);
+	CHECK_EQ("kernel", core_next(&f->vm, &address, &length),
+		 NEXT_LOADS_PKRU);
+	f->vm.cpu.cpl = 3;
+	CHECK_EQ("user", core_next(&f->vm, &address, &length), NEXT_OTHER);
+}
+
+/* What core_page_fault() tells the host: what the page is used for. */
+static void faults_are_told(void **state)
+{
+	static const u32 errors[] = {
+		0, PFEC_W, PFEC_I, PFEC_P | PFEC_W, PFEC_P | PFEC_I,
+	};
+	u32 i, at, gpa = G_USER_GPA + PAGE_SIZE, large;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		const char *r = row("error %#x", errors[i]);
+
+		prepare(USER, (const u8[]){ 0x90 }, 1);
+		core_page_fault(&f->vm, G_USER_CODE, errors[i]);
+		CHECK_EQ(r, fake_used(f, gpa, PFEC_W), !!(errors[i] & PFEC_W));
+		CHECK_EQ(r, fake_used(f, gpa, PFEC_I), !!(errors[i] & PFEC_I));
+	}
+	/* Around a fetch what the guest has read-only is code too. */
+	for (i = 0; i < 8; i++)
+		guest_map(f, G_USER + i * PAGE_SIZE,
+			  (G_USER_GPA + i * PAGE_SIZE) | PTE_P | PTE_U |
+			  (i < 6 ? PTE_A : 0) | (i & 1 ? PTE_W | PTE_D : 0));
+	for (i = 0; i < 2; i++) {
+		host_drop(&f->vm, 0, PLEX86_TOP);
+		prepare(USER, (const u8[]){ 0x90 }, 1);
+		core_page_fault(&f->vm, G_USER + 4 * PAGE_SIZE,
+				i ? PFEC_I : 0);
+		for (at = 0; at < 8; at++)
+			CHECK_EQ(row("page %u, %u", at, i),
+				 fake_used(f, G_USER_GPA + at * PAGE_SIZE, PFEC_I),
+				 i && at < 6 && !(at & 1));
+	}
+
+	/* A large page comes whole, or in pieces of what the host wants. */
+	large = (G_RAM & LARGE_MASK) | PTE_P | PTE_W | PTE_PS | PTE_D;
+	memcpy(f->vm.ram + G_PD + (0x30000000 >> 22) * 4, &large, 4);
+	f->piece = 0x40000;
+	prepare(KERNEL, (const u8[]){ 0x90 }, 1);
+	core_page_fault(&f->vm, 0x30000000 + 0x81234, PFEC_I);
+	CHECK_EQ("piece", fake_count(f, CALL_FILL), 1);
+	CHECK_EQ("piece", fake_call(f, CALL_FILL)->arg[0], 0x30080000);
+	CHECK_EQ("piece", fake_call(f, CALL_FILL)->arg[1], 0x80000);
+	CHECK_EQ("piece", fake_call(f, CALL_FILL)->arg[2], 0x40000);
+	CHECK_EQ("piece", fake_call(f, CALL_FILL)->arg[3],
+		 FILL_WRITABLE | FILL_PIECE);
+	CHECK("piece", fake_used(f, 0x81000, PFEC_I));
+	/* Where that changed what it is used for it is not filled again. */
+	f->use_result = true;
+	core_page_fault(&f->vm, 0x30000000 + 0x82000, PFEC_I);
+	CHECK_EQ("filled", fake_count(f, CALL_FILL), 1);
+	core_page_fault(&f->vm, 0x30000000 + 0xc0000, PFEC_I);
+	CHECK_EQ("not filled", fake_count(f, CALL_FILL), 2);
+	f->use_result = false;
+	core_page_fault(&f->vm, 0x30000000 + 0x82000, PFEC_I);
+	CHECK_EQ("changed nothing", fake_count(f, CALL_FILL), 3);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -2721,6 +3018,8 @@ int main(void)
 		TEST(cr2_survives_decoding), TEST(longest_instruction),
 		TEST(prefixes), TEST(cpuid_of_a_program), TEST(ud1),
 		TEST(rdtsc), TEST(int_iret), TEST(other_undefined), TEST(next_stores),
+		TEST(next_xrstor), TEST(next_prefixes), TEST(next_behind_ss),
+		TEST(next_truncated), TEST(faults_are_told),
 		TEST(next_sgdt_sidt), TEST(next_unknown), TEST(fills),
 		TEST(fills_around), TEST(window_borders),
 		TEST(neighbour_refused), TEST(fills_agree), TEST(fills_unpaged),

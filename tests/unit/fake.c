@@ -57,6 +57,19 @@ void fake_free(struct fake *f)
 void fake_forget(struct fake *f)
 {
 	f->n_calls = 0;
+	f->n_uses = 0;
+}
+
+/* fake_used() - was the page at @gpa said to be used for @access? */
+bool fake_used(const struct fake *f, u32 gpa, u32 access)
+{
+	u32 i;
+
+	for (i = 0; i < f->n_uses && i < USES_MAX; i++)
+		if (f->uses[i].gpa / PAGE_SIZE == gpa / PAGE_SIZE &&
+		    (f->uses[i].access & access) == access)
+			return true;
+	return false;
 }
 
 u32 fake_count(const struct fake *f, enum call_kind kind)
@@ -104,6 +117,14 @@ u32 fake_shadow(const struct fake *f, u32 linear)
 	return pages ? pages[linear / PAGE_SIZE % ROW_PAGES] : 0;
 }
 
+u32 host_large(struct vm *vm, u32 linear, u32 gpa)
+{
+	const char *r = row("host_large(%#x, %#x)", linear, gpa);
+
+	CHECK_EQ(r, gpa % LARGE_SIZE, 0);
+	return fake_of(vm)->piece ? fake_of(vm)->piece : LARGE_SIZE;
+}
+
 int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 {
 	struct fake *f = fake_of(vm);
@@ -119,7 +140,7 @@ int host_fill(struct vm *vm, u32 linear, u32 gpa, u32 bytes, u32 flags)
 	CHECK(r, linear < PLEX86_TOP);
 	CHECK(r, gpa < vm->ram_bytes && bytes <= vm->ram_bytes - gpa);
 	CHECK_EQ(r, flags & ~(FILL_WRITABLE | FILL_GLOBAL | FILL_USER |
-			      FILL_LARGE), 0);
+			      FILL_LARGE | FILL_PIECE), 0);
 	if (f->fill_result ||
 	    (linear < f->refuse_to && linear + (bytes - 1) >= f->refuse_from))
 		return -1;
@@ -176,6 +197,15 @@ void host_flush(struct vm *vm, bool global)
 {
 	note(vm, (struct call){ CALL_FLUSH, { global } });
 	forget(fake_of(vm), 0, PLEX86_TOP, !global);
+}
+
+bool host_use(struct vm *vm, u32 gpa, u32 access)
+{
+	struct fake *f = fake_of(vm);
+
+	CHECK("host_use", gpa < vm->ram_bytes);
+	f->uses[f->n_uses++ % USES_MAX] = (struct use){ gpa, access };
+	return f->use_result;
 }
 
 int host_space(struct vm *vm, u32 asid, bool keep)

@@ -23,6 +23,13 @@ struct call {
 
 #define CALLS_MAX	64
 
+/* A call of host_use(): any number of them may come, so they are no calls. */
+struct use {
+	u32 gpa, access;
+};
+
+#define USES_MAX	64	/* the last so many are kept */
+
 struct fake {
 	struct vm vm;		/* first: the core knows only this */
 	struct plex86_info info;
@@ -31,6 +38,8 @@ struct fake {
 
 	bool vif, vip;
 	int fill_result, segment_result;
+	bool use_result;	/* of host_use() */
+	u32 piece;		/* what host_large() says; 0: LARGE_SIZE */
 	u32 refuse_from, refuse_to;	/* linear: host_fill() fails there too */
 	u32 asids;			/* host_space() fails from this one on */
 	u64 clock[2];
@@ -39,12 +48,15 @@ struct fake {
 
 	struct call calls[CALLS_MAX];
 	u32 n_calls;		/* since fake_forget(), CALLS_MAX at most kept */
+	struct use uses[USES_MAX];
+	u32 n_uses;		/* since fake_forget() too */
 };
 
 struct fake *fake_new(u32 ram_bytes);
 void fake_free(struct fake *f);
 void fake_forget(struct fake *f);
 u32 fake_count(const struct fake *f, enum call_kind kind);
+bool fake_used(const struct fake *f, u32 gpa, u32 access);
 const struct call *fake_call(const struct fake *f, enum call_kind kind);
 
 /* A page that is filled: its gpa, this, and the flags of host_fill(). */

@@ -138,7 +138,7 @@ static void good_file(void **state)
 			    0x59, 0x58, 0x66, 0x90 } },
 		{ 64, 14, { 0x50, 0x8a, 0x44, 0x24, 0x05, 0x24, 0x02, 0xa2,
 			    0x01, 0x10, 0xc0, 0xff, 0x58, 0x9d } },
-		{ 80, 7, { 0x36, 0xff, 0x25, 0x08, 0x20, 0xc0, 0xff } },
+		{ 80, 7, { 0x36, 0xff, 0x25, 0x0c, 0x20, 0xc0, 0xff } },
 		{ 88, 6, { 0xff, 0x15, 0x04, 0x20, 0xc0, 0xff } },
 	};
 	u8 want[DATA];
@@ -413,10 +413,12 @@ static void wrong_sites(void **state)
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CALL, 6, 0 }, true },
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CALL, 5, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CALL, 7, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_XRSTOR, 6, 0 }, true },
+		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_XRSTOR, 5, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, 0, 6, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, 0, 0, 0 }, false },
-		{ { OFFSET + IMAGE_LOWEST, 7, 6, 0 }, false },
-		{ { OFFSET + IMAGE_LOWEST, 7, 0, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, 8, 6, 0 }, false },
+		{ { OFFSET + IMAGE_LOWEST, 8, 0, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, 255, 7, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CLI, 6, 0 }, false },
 		{ { OFFSET + IMAGE_LOWEST, PLEX86_SITE_CLI, 8, 0 }, false },
@@ -463,7 +465,8 @@ static void wrong_sites(void **state)
 		struct file file = good;
 		u8 kind = (u8)i, len = i < 256 ? 6 : 7;
 		struct plex86_site site = { OFFSET + RAM - len, kind, len, 0 };
-		bool ok = len == 6 ? kind == PLEX86_SITE_CALL :
+		bool ok = len == 6 ? kind == PLEX86_SITE_CALL ||
+				     kind == PLEX86_SITE_XRSTOR :
 			  kind == PLEX86_SITE_CLI || kind == PLEX86_SITE_STI ||
 			  kind == PLEX86_SITE_IRET;
 

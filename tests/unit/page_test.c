@@ -767,6 +767,49 @@ static void random_walks(void **state)
 	CHECK("mix", ok > 20000 && faults > 20000 && peeks > 10000);
 }
 
+/* The host is told of each page before it is written, and of no other. */
+static void writes_are_told(void **state)
+{
+	u32 fault, n;
+	u8 buf[3 * PAGE_SIZE] = { 0 };
+	struct translation tr;
+
+	(void)state;
+	put(PDE_AT, PT | PTE_P | PTE_W | PTE_A);
+	for (n = 0; n < 3; n++)
+		put(PTE_AT + 4 * n, (PAGE_4K + 2 * n * PAGE_SIZE) | PTE_P |
+		    PTE_W | PTE_A | PTE_D);
+	CHECK_EQ("read", core_read(&f->vm, LINEAR, buf, sizeof(buf) - 0xabc, 0,
+				   &fault), 0);
+	CHECK_EQ("translated", core_translate(&f->vm, LINEAR, PFEC_W, &tr), 0);
+	CHECK_EQ("read", f->n_uses, 0);
+	CHECK_EQ("written", core_write(&f->vm, LINEAR, buf, sizeof(buf) - 0xabc,
+				       0, &fault), 0);
+	CHECK_EQ("written", f->n_uses, 3);
+	for (n = 0; n < 3; n++)
+		CHECK("written", fake_used(f, PAGE_4K + 2 * n * PAGE_SIZE,
+					   PFEC_W));
+
+	/* Accessed and dirty bits are writes to the tables. */
+	for (n = 0; n < 3; n++) {
+		const char *r = row("bits, %u", n);
+
+		put(PDE_AT, PT | PTE_P | PTE_W | (n ? PTE_A : 0));
+		put(PTE_AT, PAGE_4K | PTE_P | PTE_W | (n > 1 ? PTE_A : 0));
+		fake_forget(f);
+		CHECK_EQ(r, core_translate(&f->vm, LINEAR, PFEC_W, &tr), 0);
+		CHECK_EQ(r, fake_used(f, PD, PFEC_W), n == 0);
+		CHECK_EQ(r, fake_used(f, PT, PFEC_W), true);
+		CHECK_EQ(r, f->n_uses, 3 - n);
+	}
+
+	/* What is refused is not written. */
+	put(PTE_AT, PAGE_4K | PTE_P | PTE_A);
+	fake_forget(f);
+	CHECK_EQ("refused", core_write(&f->vm, LINEAR, buf, 4, 0, &fault), -1);
+	CHECK_EQ("refused", f->n_uses, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -779,6 +822,7 @@ int main(void)
 		TEST(copy_across_pages), TEST(copy_sets_bits),
 		TEST(copy_faults), TEST(read_ignores_w), TEST(copy_at_ram_end),
 		TEST(copy_into_top), TEST(random_walks),
+		TEST(writes_are_told),
 	};
 
 	return RUN_TESTS("page", tests, NULL, NULL);

@@ -708,6 +708,203 @@ static void common_flags(void **state)
 	}
 }
 
+/* A holder that counts, page by page, and refuses to hold @refuse_page. */
+static struct {
+	u32 count[RAM / PAGE_SIZE + 1];
+	u32 refuse_page;
+	u32 calls;
+} holds;
+
+static bool hold_or_release(u64 gpa, u64 bytes, bool on)
+{
+	u64 page, end = (gpa + bytes + PAGE_SIZE - 1) / PAGE_SIZE;
+
+	CHECK("held", gpa <= RAM && bytes <= RAM - gpa);
+	for (page = gpa / PAGE_SIZE; on && page < end; page++)
+		if (page == holds.refuse_page)
+			return false;
+	for (page = gpa / PAGE_SIZE; page < end; page++) {
+		if (!on)
+			CHECK("released", holds.count[page]);
+		holds.count[page] += on ? 1 : ~0u;
+	}
+	return true;
+}
+
+static bool fake_hold(void *context, u64 gpa, u64 bytes)
+{
+	CHECK("context", context == &holds);
+	holds.calls++;
+	return hold_or_release(gpa, bytes, true);
+}
+
+static void fake_release(void *context, u64 gpa, u64 bytes)
+{
+	CHECK("context", context == &holds);
+	hold_or_release(gpa, bytes, false);
+}
+
+static const struct memory_holder holder = {
+	fake_hold, fake_release, &holds,
+};
+
+static void place_held(u32 refuse_page)
+{
+	memset(&holds, 0, sizeof(holds));
+	holds.refuse_page = refuse_page;
+	memset(ram, 0, RAM);
+	place(ENTRIES);
+	q.holder = &holder;
+}
+
+/* @text has a digit a page: how often it is held. */
+static void check_held(const char *r, const char *text)
+{
+	u32 i;
+
+	for (i = 0; i < RAM / PAGE_SIZE; i++)
+		CHECK_EQ(row("%s: page %u", r, i), holds.count[i],
+			 text[i] ? text[i] - '0' : 0);
+}
+
+/* The ring is held from when it is attached to when it is detached. */
+static void ring_is_held(void **state)
+{
+	(void)state;
+	place_held(~0u);
+	qs.ready = 0;
+	CHECK_EQ("not set", queue_attach(&q), false);
+	queue_detach(&q);
+	CHECK_EQ("not set", holds.calls, 0);
+	qs.ready = 1;
+	CHECK_EQ("set", queue_attach(&q), true);
+	CHECK_EQ("set", queue_attach(&q), true);
+	check_held("attached", "0010000000000000");
+	CHECK_EQ("once", holds.calls, 1);
+	/* What the guest says of it now does not matter. */
+	qs.gpa = 0x4000;
+	qs.entries = 2;
+	queue_detach(&q);
+	check_held("detached", "0000000000000000");
+	queue_detach(&q);
+	check_held("again", "0000000000000000");
+	CHECK_EQ("moved", queue_attach(&q), true);
+	check_held("moved", "0000100000000000");
+	queue_detach(&q);
+
+	/* A broken one too, and one of several pages. */
+	place_held(~0u);
+	qs.entries = 256;
+	CHECK_EQ("large", queue_attach(&q), true);
+	CHECK("large", holds.count[GPA / PAGE_SIZE + 1] == 1 &&
+	      holds.count[(GPA + plex86_queue_bytes(256) - 1) / PAGE_SIZE] == 1);
+	ring->sub_prod = 1000;
+	CHECK_EQ("broken", queue_next(&q, req), false);
+	CHECK_EQ("broken", queue_attach(&q), false);
+	queue_detach(&q);
+	check_held("broken", "0000000000000000");
+}
+
+/* What cannot be held is not attached, nor written; later it may be. */
+static void ring_refused(void **state)
+{
+	u8 *copy = malloc(RAM);
+
+	(void)state;
+	place_held(GPA / PAGE_SIZE);
+	memcpy(copy, ram, RAM);
+	CHECK_EQ("refused", queue_attach(&q), false);
+	CHECK_EQ("refused", queue_wants_interrupt(&q), false);
+	check_held("refused", "0000000000000000");
+	CHECK_MEM("refused", ram, copy, RAM);
+	queue_detach(&q);
+	check_held("refused", "0000000000000000");
+	holds.refuse_page = ~0u;
+	CHECK_EQ("granted", queue_attach(&q), true);
+	check_held("granted", "0010000000000000");
+	free(copy);
+}
+
+/* Segments are held from queue_hold() to queue_release(), all or none. */
+static void segments_held(void **state)
+{
+	static const struct {
+		struct plex86_seg seg[4];
+		u32 segs;
+		const char *held;	/* the ring's page 2 too */
+		u32 refuse;
+	} table[] = {
+		{ { { 0x4000, 100, 0 } }, 1, "0010100000000000", 4 },
+		{ { { 0x4fff, 2, 0 } }, 1, "0010110000000000", 5 },
+		{ { { 0x4000, 0x1000, 0 } }, 1, "0010100000000000", 4 },
+		{ { { 0x4000, 0x1001, 0 } }, 1, "0010110000000000", 5 },
+		{ { { 0x4000, 0, 0 } }, 1, "0010000000000000", ~0u },
+		{ { { RAM, 0, 0 } }, 1, "0010000000000000", ~0u },
+		{ { { RAM - 1, 1, 0 } }, 1, "0010000000000001", 15 },
+		{ { { 0, RAM, 0 } }, 1, "1121111111111111", 15 },
+		{ { { 0x4000, 8, 0 }, { 0x4800, 8, 0 } }, 2,
+		  "0010200000000000", 4 },
+		{ { { 0x4000, 8, 0 }, { 0x6000, 8, 0 }, { 0x4000, 0x3000, 0 } },
+		  3, "0010212000000000", 5 },
+		{ { { 0x5000, 8, 0 }, { 0x4000, 8, 0 }, { 0x6000, 8, 0 },
+		    { 0xf000, 8, 0 } }, 4, "0010111000000001", 15 },
+		{ { { 0, 0, 0 } }, 0, "0010000000000000", ~0u },
+	};
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("row %u", i);
+		struct plex86_sub sub = {
+			.flags = PLEX86_SUB_INDIRECT, .segs = (u16)table[i].segs,
+			.seg = { { 0xe000, sizeof(table[i].seg), 0 } },
+		};
+		u32 n;
+
+		place_held(~0u);
+		memcpy(ram + 0xe000, table[i].seg, sizeof(table[i].seg));
+		queue_attach(&q);
+		submit(&sub);
+		CHECK_EQ(r, queue_next(&q, req), true);
+		/* It is the back end's to know when it writes. */
+		check_held(r, "0010000000000000");
+		for (n = 0; n < 3; n++) {
+			CHECK_EQ(r, queue_hold(&q, req), true);
+			check_held(r, table[i].held);
+			queue_release(&q, req);
+			check_held(r, "0010000000000000");
+		}
+		CHECK_EQ(r, queue_attach(&q), true);
+
+		/* The same, where the last page is not to be had. */
+		holds.refuse_page = table[i].refuse;
+		if (holds.refuse_page == ~0u)
+			continue;
+		CHECK_EQ(r, queue_hold(&q, req), false);
+		check_held(r, "0010000000000000");
+		CHECK_EQ(r, queue_attach(&q), false);
+		queue_detach(&q);
+		check_held(r, "0000000000000000");
+	}
+}
+
+/* Without a holder there is nothing to hold. */
+static void no_holder(void **state)
+{
+	struct plex86_sub sub = one_segment(1, 0x4000, 16);
+
+	(void)state;
+	memset(&holds, 0, sizeof(holds));
+	queue_attach(&q);
+	submit(&sub);
+	CHECK_EQ("next", queue_next(&q, req), true);
+	CHECK_EQ("hold", queue_hold(&q, req), true);
+	queue_release(&q, req);
+	queue_detach(&q);
+	CHECK_EQ("calls", holds.calls, 0);
+	CHECK_EQ("again", queue_attach(&q), true);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -721,6 +918,8 @@ int main(void)
 		TEST(sub_event),
 		TEST(interrupt_suppression), TEST(need_event_model),
 		TEST(no_lost_doorbell), TEST(hostile_fuzz),
+		TEST(ring_is_held), TEST(ring_refused), TEST(segments_held),
+		TEST(no_holder),
 	};
 
 	return RUN_TESTS("queue", tests, NULL, NULL);
