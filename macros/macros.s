@@ -132,6 +132,17 @@
 .endm
 .endr
 
+# XRSTOR can load PKRU, so a host that isolates by protection keys does it for
+# the guest.  The kernel has it with this operand only; the mask is in EDX:EAX.
+.macro xrstor operand
+	.ifnc "\operand", "(%edi)"
+	.error "xrstor is a site with the operand (%edi) only"
+	.endif
+	PLEX86_SITE 7 6
+	.byte 0x0f, 0xae, 0x2f
+	.byte 0x0f, 0x1f, 0x00		# nop
+.endm
+
 # A load of PKRU would break a host that isolates by protection keys; an i386
 # kernel has no use for it.
 .macro wrpkru

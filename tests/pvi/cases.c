@@ -1362,6 +1362,7 @@ static void site_groups(void)
 		[PLEX86_SITE_POPF] = PLEX86_SITE_POPF_LEN,
 		[PLEX86_SITE_IRET] = PLEX86_SITE_IRET_LEN,
 		[PLEX86_SITE_CALL] = PLEX86_SITE_CALL_LEN,
+		[PLEX86_SITE_XRSTOR] = PLEX86_SITE_XRSTOR_LEN,
 	};
 	static const struct {
 		const char *start, *end;
