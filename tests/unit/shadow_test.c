@@ -52,6 +52,21 @@ void monitor_die(struct state *state, const char *reason)
 	fail();
 }
 
+/* No page has a key here. */
+void keys_set(struct state *state, u64 address, u64 bytes, int prot, u32 key)
+{
+	(void)address;
+	(void)bytes;
+	(void)prot;
+	(void)key;
+	CHECK("protection keys", !state->keys);
+}
+
+void keys_forget(struct state *state)
+{
+	CHECK("protection keys", !state->keys);
+}
+
 static long host_mprotect(u32 page, u32 end, int prot)
 {
 	CHECK_EQ("mprotect", prot, PROT_READ | PROT_EXEC);
