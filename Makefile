@@ -33,14 +33,14 @@ all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux) $(B)/initramfs.cpio.gz
 # --- What people ask for
 
 .PHONY: run
-run: $(B)/plex86 isolation $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
+run: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
 		--initrd $(B)/initramfs.cpio.gz --mem '$(MEM)' \
 		--isolation '$(ISOLATION)' --append "$$APPEND"
 
 # Known before the long way to a kernel.
-.PHONY: isolation
-isolation: $(B)/plex86
+.PHONY: run-check
+run-check: $(B)/plex86
 	@[ '$(ISOLATION)' != keys ] || $(B)/plex86 host > /dev/null || { $(B)/plex86 host >&2; \
 		echo 'make run: this machine cannot keep guest programs from the monitor;' \
 			'if they may have your rights, say make run ISOLATION=none' >&2; exit 1; }
