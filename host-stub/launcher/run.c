@@ -90,9 +90,9 @@ static bool want_data(struct vm_context *ctx, u32 page)
 /*
  * vm_hold(), vm_release() - a back end writes to @bytes of RAM at @gpa
  *
- * What is held is not executed but a step at a time (monitor, code.c); what is
- * being executed the monitor must let go of first.  vm_hold() returns false if it
- * does not, and holds nothing then.
+ * What is held does not become executable (monitor, code.c); what is so already
+ * the monitor must let go of first.  vm_hold() returns false if it does not, and
+ * holds nothing then.
  */
 bool vm_hold(void *context, u64 gpa, u64 bytes)
 {

@@ -201,7 +201,8 @@ void code_catch_up(struct state *state)
 
 /*
  * code_trapped() - something came; with the registers in vm->cpu
- * @linear: of the store that faulted, or 0
+ * @step_trap: a single-step trap
+ * @store: a page fault by a store
  *
  * Takes back what was done for a step.  Returns true if there is nothing else to
  * do: a step ended.

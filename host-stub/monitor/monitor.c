@@ -482,10 +482,10 @@ static void enter_by_gate(struct state *state, const struct sigcontext_64 *sc)
  * A signal of the guest comes here; or guest user code with a frame of its own
  * making, of which nothing may be believed that it could not do otherwise.
  *
- * The signal may also have come while the monitor was on its way in or out.  On the way
- * in by a signal the first one is taken up instead; on the way in by a gate the
- * gate's work is done; and on the way out all registers are where the exit takes
- * them from.
+ * The signal may also have come while the monitor was on its way in or out.  On
+ * the way in by a signal the first one is taken up instead; on the way in by a gate
+ * the gate's work is done; and on the way out all registers are where the exit
+ * takes them from.
  */
 u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 {
