@@ -34,6 +34,16 @@
 	.popsection
 	.endm
 
+	/* Behind a load of PKRU: 32-bit code, and its data where it says. */
+	.macro	CHECK_SEGMENTS
+	mov	%cs, %ecx
+	cmp	$HOST_CS32, %ecx
+	jne	gate_slow
+	mov	%ds, %ecx
+	cmp	$HOST_DS, %ecx
+	jne	gate_slow
+	.endm
+
 	.section .gates, "ax"
 	.code32
 	.globl	_start
@@ -93,12 +103,7 @@ system_call_saved:
 	WRPKRU
 	cmp	$PKRU_KERNEL, %eax
 	jne	gate_slow
-	mov	%cs, %ecx
-	cmp	$HOST_CS32, %ecx
-	jne	gate_slow
-	mov	%ds, %ecx
-	cmp	$HOST_DS, %ecx
-	jne	gate_slow
+	CHECK_SEGMENTS
 	mov	%ss, %ecx
 	cmp	$HOST_DS, %ecx
 	jne	gate_slow
@@ -228,12 +233,7 @@ rdpkru:
 	rdpkru
 	cmp	$PKRU_KERNEL, %eax
 	jne	gate_slow
-	mov	%cs, %ecx
-	cmp	$HOST_CS32, %ecx
-	jne	gate_slow
-	mov	%ds, %ecx
-	cmp	$HOST_DS, %ecx
-	jne	gate_slow
+	CHECK_SEGMENTS
 	cmpl	$0, GATE_KERNEL + GK_CPL
 	jne	gate_slow
 	mov	GATE_USER + GU_EAX, %eax
