@@ -158,6 +158,8 @@ bool core_stack_selector(struct vm *vm, u32 selector);
 enum next {
 	NEXT_OTHER,
 	NEXT_PUSHF,
+	NEXT_POPF,
+	NEXT_INT1,
 	NEXT_LOADS_PKRU,	/* WRPKRU, or what is treated like it */
 	NEXT_XRSTOR,
 };

@@ -94,9 +94,15 @@ int host_check(const struct options *options)
 		return -1;
 	}
 	if (options->isolation != ISOLATION_KEYS) {
-		complain("--isolation=none: guest programs are kept neither from the guest's kernel nor from the monitor, which has your rights");
+		complain("--isolation=%s: guest programs are kept neither from the guest's kernel nor from the monitor, which has your rights",
+			 options->isolation == ISOLATION_NONE ? "none" : "scan");
 	} else if (options->mask_keys || !take_keys()) {
-		complain("host: the machine has no protection keys, which keep guest programs from the guest's kernel and from the monitor; to run without, say --isolation=none");
+		complain("host: the machine has no protection keys (or this process none to give), which keep guest programs from the guest's kernel and from the monitor; to run without, say --isolation=none");
+		return -1;
+	}
+	if (2 * host_frame_bytes() > ALT_STACK_BYTES) {
+		complain("host: a signal frame takes %u bytes here; this version has room for two of %u",
+			 host_frame_bytes(), ALT_STACK_BYTES / 2);
 		return -1;
 	}
 	return 0;

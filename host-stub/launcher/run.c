@@ -190,10 +190,8 @@ static void make_gates(struct vm_context *ctx)
 	u32 i;
 
 	memcpy(page, gates_image, (size_t)(gates_image_end - gates_image));
-	/* "movl $site, %ss:GK_SITE": prefix, opcode, ModRM, address, site */
-	for (i = 0; i < ctx->image.irets; i++)
-		memcpy(page + table->iret_stubs - PLEX86_GATES + i * 16 + 7,
-		       &ctx->image.iret[i], sizeof(u32));
+	memcpy(ctx->state->iret_site, ctx->image.iret,
+	       sizeof(ctx->state->iret_site));
 	for (i = 0; ctx->options.isolation != ISOLATION_KEYS &&
 	     i < sizeof(table->wrpkru) / sizeof(u32); i++)
 		memcpy(page + table->wrpkru[i] - PLEX86_GATES, nop3,
@@ -380,9 +378,10 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 		cannot_enter(state, "cannot move the vDSO");
 	/* The kernel must not touch this thread's memory once it is gone. */
 	__asm__("mov %%fs:0, %0" : "=r"(thread));
-	if (__rseq_size)
-		syscall(SYS_rseq, thread + __rseq_offset, RSEQ_BYTES,
-			RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+	if (__rseq_size &&
+	    syscall(SYS_rseq, thread + __rseq_offset, RSEQ_BYTES,
+		    RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
+		cannot_enter(state, "cannot end the registration for rseq");
 	syscall(SYS_set_tid_address, NULL);
 	syscall(SYS_set_robust_list, NULL, 24ul);	/* struct robust_list_head */
 	entry(state, number);

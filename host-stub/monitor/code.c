@@ -219,7 +219,9 @@ bool code_trapped(struct state *state, bool step_trap, bool store)
 		u32 user = cpu->cpl ? PFEC_U : 0, fault;
 		u16 flags;		/* there may be no more of them */
 
-		cpu->eflags &= ~FL_TF;
+		/* What POPF or IRET has loaded is the guest's. */
+		if (!step_trap || space->step != STEP_POPF)
+			cpu->eflags &= ~FL_TF;
 		if (step_trap && space->step == STEP_PUSHF &&
 		    cpu->eip == space->step_end &&
 		    !core_read(&state->vm, cpu->reg[ESP], &flags, sizeof(flags),
@@ -342,6 +344,16 @@ bool code_prepare(struct state *state)
 			space->step = STEP_PUSHF;
 			space->step_end = cpu->eip + length;
 			break;
+		case NEXT_POPF:
+			space->step = STEP_POPF;
+			break;
+		case NEXT_INT1:
+			/* Its #DB would pass for that of the step. */
+			cpu->eip += length;
+			cpu->dr[6] = DR6_FIXED |
+				     (cpu->eflags & FL_TF ? DR6_BS : 0);
+			core_inject(vm, VEC_DB, 0);
+			continue;
 		default:
 			space->step = STEP_ON;
 			break;

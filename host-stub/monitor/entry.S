@@ -62,7 +62,7 @@ HIDDEN monitor_gate_moved
 	jne	bad
 	mov	$GATE_KERNEL, %eax
 	cmpl	$0, GK_CPL(%rax)
-	jne	bad
+	jne	not_kernel
 	movabs	$SPACE_BASE, %rax
 	movabs	$SPACE_STACK_TOP, %rsp
 	movb	$DISPATCH_ALLOW, (%rax)
@@ -163,7 +163,11 @@ HIDDEN monitor_exit_end
 	call	monitor_again
 	jmp	monitor_exit
 
-	/* Where guest code should not be. */
+	/* Where guest code should not be; with its registers, if it took a gate. */
+not_kernel:
+	mov	%r8d, %eax
+	mov	%r9d, %ecx
+	mov	%r10d, %edx
 HIDDEN monitor_bad
 bad:
 	ud2
@@ -262,9 +266,9 @@ HIDDEN monitor_signal
 	cmpb	$DISPATCH_ALLOW, (%rax)
 	je	1f
 	/* As keys_check_frame(). */
-	movabs	$ALT_STACK, %rcx
+	movabs	$ALT_STACK, %r11
 	mov	%r8, %rdx
-	sub	%rcx, %rdx
+	sub	%r11, %rdx
 	cmp	$ALT_STACK_BYTES - UCONTEXT_BYTES - SIGINFO_BYTES, %rdx
 	ja	bad
 	lea	UCONTEXT_BYTES(%r8), %rdx

@@ -99,8 +99,9 @@ void gate_call(struct state *state)
 	struct vm *vm = &state->vm;
 	u32 back, fault;
 
-	/* The CALL has just written it. */
-	if (monitor_peek(vm->cpu.reg[ESP], &back) &&
+	/* The CALL has just written it, if that is where the kernel has a stack. */
+	if ((vm->cpu.reg[ESP] > PLEX86_TOP - 4 ||
+	     monitor_peek(vm->cpu.reg[ESP], &back)) &&
 	    core_read(vm, vm->cpu.reg[ESP], &back, 4, 0, &fault)) {
 		core_inject_page_fault(vm, vm->cpu.reg[ESP], fault);
 		return;
@@ -113,7 +114,10 @@ void gate_call(struct state *state)
 
 void gate_iret(struct state *state)
 {
-	state->vm.cpu.eip = gate_kernel_of(state)->site;
+	/* The guest's kernel can write it. */
+	u32 site = gate_kernel_of(state)->site % IMAGE_IRETS;
+
+	state->vm.cpu.eip = state->iret_site[site];
 	core_iret(&state->vm);
 }
 
@@ -121,6 +125,7 @@ static void finish_iret(struct state *state, u32 ip)
 {
 	const struct gate_table *t = gate_table_of(state);
 	const struct gate_user *gu = gate_user_of(state);
+	const struct gate_kernel *gk = gate_kernel_of(state);
 	struct vm *vm = &state->vm;
 	struct vcpu *cpu = &vm->cpu;
 
@@ -130,7 +135,7 @@ static void finish_iret(struct state *state, u32 ip)
 		cpu->reg[ECX] = gu->ecx;
 		cpu->reg[EDX] = gu->edx;
 	} else if (ip >= t->iret_kernel_saved && ip < t->iret_kernel_restored) {
-		cpu->reg[EAX] = gu->eax;
+		cpu->reg[EAX] = gk->eax;
 	} else if (ip == t->iret_kernel_last) {
 		u32 cs = 0x10, fault;
 
@@ -146,16 +151,16 @@ static void finish_iret(struct state *state, u32 ip)
  */
 static void finish_xrstor(struct state *state, u32 ip)
 {
-	const struct gate_user *gu = gate_user_of(state);
+	const struct gate_kernel *gk = gate_kernel_of(state);
 	struct vcpu *cpu = &state->vm.cpu;
 	u32 back, fault;
 
 	if (core_read(&state->vm, cpu->reg[ESP], &back, 4, 0, &fault))
 		return;
 	if (ip >= gate_table_of(state)->xrstor_saved) {
-		cpu->reg[EAX] = gu->eax;
-		cpu->reg[ECX] = gu->ecx;
-		cpu->reg[EDX] = gu->edx;
+		cpu->reg[EAX] = gk->eax;
+		cpu->reg[ECX] = gk->ecx;
+		cpu->reg[EDX] = gk->edx;
 	}
 	cpu->reg[ESP] += 4;
 	cpu->eip = back - PLEX86_SITE_XRSTOR_LEN;

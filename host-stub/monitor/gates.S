@@ -55,7 +55,9 @@ gates_start:
 	.long	xrstor
 	/*
 	 * For each IRET site the address that its JMP goes to, and there the
-	 * site's own address, which a fault of the IRET is reported at.
+	 * number by which gate.c knows where a fault of the IRET is reported.
+	 * Not the site's address: the kernel's file says what that is, and so
+	 * could put bytes of its choice here.
 	 */
 	stub = iret_stubs
 	.rept	IMAGE_IRETS
@@ -64,10 +66,12 @@ gates_start:
 	.endr
 	.balign	16
 iret_stubs:
+	number = 0
 	.rept	IMAGE_IRETS
-	movl	$0, %ss:GATE_KERNEL + GK_SITE	/* written at load */
+	movl	$number, %ss:GATE_KERNEL + GK_SITE
 	.byte	0xe9				/* jmp, in its longer form */
 	.long	iret - (. + 4)
+	number = number + 1
 	.endr
 
 /*
@@ -201,11 +205,11 @@ iret_kernel:
 	jnz	iret_slow
 	testl	$0x200, 8(%esp)
 	jz	iret_kernel_off
-	mov	%eax, %ss:GATE_USER + GU_EAX
+	mov	%eax, %ss:GATE_KERNEL + GK_EAX
 iret_kernel_saved:
 	mov	%ss:PLEX86_INFO + 8, %eax
 	and	%ss:PLEX86_INFO + 12, %eax
-	mov	%ss:GATE_USER + GU_EAX, %eax
+	mov	%ss:GATE_KERNEL + GK_EAX, %eax
 iret_kernel_restored:
 	jnz	iret_slow
 	movl	$0x200, %ss:PLEX86_INFO
@@ -222,9 +226,9 @@ iret_kernel_last:
  */
 	.balign	64
 xrstor:
-	mov	%eax, GATE_USER + GU_EAX
-	mov	%ecx, GATE_USER + GU_ECX
-	mov	%edx, GATE_USER + GU_EDX
+	mov	%eax, GATE_KERNEL + GK_EAX
+	mov	%ecx, GATE_KERNEL + GK_ECX
+	mov	%edx, GATE_KERNEL + GK_EDX
 xrstor_saved:
 	xrstor	(%edi)
 	xor	%ecx, %ecx
@@ -236,9 +240,9 @@ rdpkru:
 	CHECK_SEGMENTS
 	cmpl	$0, GATE_KERNEL + GK_CPL
 	jne	gate_slow
-	mov	GATE_USER + GU_EAX, %eax
-	mov	GATE_USER + GU_ECX, %ecx
-	mov	GATE_USER + GU_EDX, %edx
+	mov	GATE_KERNEL + GK_EAX, %eax
+	mov	GATE_KERNEL + GK_ECX, %ecx
+	mov	GATE_KERNEL + GK_EDX, %edx
 	ret
 xrstor_end:
 
@@ -265,7 +269,6 @@ gates_end:
 	.long	iret_slow_saved, iret_slow
 	.long	iret_kernel, iret_kernel_saved, iret_kernel_restored
 	.long	iret_kernel_last, call, to_monitor_iret
-	.long	iret_stubs, gates_end, xrstor, xrstor_saved
-	.long	xrstor_end, rdpkru
+	.long	gates_end, xrstor, xrstor_saved, xrstor_end, rdpkru
 
 	.section .note.GNU-stack, "", @progbits

@@ -66,8 +66,25 @@ void keys_wipe(struct state *state)
  */
 void keys_forget(struct state *state)
 {
-	memset(&gate_user_of(state)->frame, 0, sizeof(struct gate_frame));
+	if (state->keys)
+		memset(state->gate_user_page, 0, PAGE_SIZE);
 	this_space()->alt_stack_dirty = 1;
+}
+
+/*
+ * keys_renew() - the space is another address space's from now on
+ *
+ * What a program itself has left on the alternate stack, where no frame comes,
+ * would be a way for two to talk past their kernel.
+ */
+void keys_renew(struct state *state)
+{
+	u32 bytes = (ALT_STACK_BYTES - 2 * state->frame_bytes) &
+		    ~(PAGE_SIZE - 1);
+
+	if (state->keys)
+		sys3(__NR_madvise, (long)ALT_STACK, bytes, MADV_DONTNEED);
+	keys_forget(state);
 }
 
 /*

@@ -56,7 +56,10 @@
 #define GK_ENTRY	0x04	/* of the guest's INT 0x80 */
 #define GK_SP0		0x08	/* address of SP0 in the guest's TSS */
 #define GK_WORK		0x0c	/* an IRET to user mode shall see the monitor */
-#define GK_SITE		0x10	/* the IRET site that was entered last */
+#define GK_SITE		0x10	/* the number of the IRET site entered last */
+#define GK_EAX		0x14	/* of who is in a gate between kernel and kernel */
+#define GK_ECX		0x18
+#define GK_EDX		0x1c
 
 /* GATE_USER; struct gate_user. */
 #define GU_EAX		0x00

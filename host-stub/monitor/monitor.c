@@ -41,6 +41,7 @@ extern const u8 monitor_gate_end[] __attribute__((visibility("hidden")));
 extern const u8 monitor_exit_start[] __attribute__((visibility("hidden")));
 extern const u8 monitor_exit_end[] __attribute__((visibility("hidden")));
 extern const u8 monitor_signal_end[] __attribute__((visibility("hidden")));
+extern const u8 monitor_bad[] __attribute__((visibility("hidden")));
 extern const u8 monitor_xrstor[] __attribute__((visibility("hidden")));
 extern const u8 monitor_fxrstor[] __attribute__((visibility("hidden")));
 extern const u8 monitor_peek_load[] __attribute__((visibility("hidden")));
@@ -265,6 +266,12 @@ static void trap(struct state *state, int signal, siginfo_t *si,
 
 	if (signal == SIG_KICK)
 		clock_kick(state, si);
+	if (!inside && sc->ip == (u64)monitor_bad) {
+		/* A HAL call is no instruction that guest user code has. */
+		vm->cpu.eip = gate_table_of(state)->call;
+		core_inject(vm, VEC_UD, 0);
+		return;
+	}
 	if (!inside && (sc->cs & 0xffff) != HOST_CS32) {
 		/* The guest left 32-bit mode: it has no such code segment. */
 		core_inject(vm, VEC_GP, 0);
@@ -414,6 +421,7 @@ u32 monitor_gate(u32 iret)
 /* A kick came between the end of the monitor's turn and its exit. */
 u32 monitor_again(void)
 {
+	this_space()->step = STEP_NONE;		/* it has not begun */
 	return finish(the_state(), NULL);
 }
 
@@ -487,7 +495,7 @@ static void enter_by_gate(struct state *state, const struct sigcontext_64 *sc)
  * the gate's work is done; and on the way out all registers are where the exit
  * takes them from.
  */
-u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
+static u32 take_trap(int signal, siginfo_t *si, struct ucontext *uc)
 {
 	struct state *state = the_state();
 	struct space *space = this_space();
@@ -508,6 +516,7 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 
 		if (keys_check_frame(sc->si, first)) {
 			clock_kick(state, si);
+			space->alt_stack_dirty = 1;
 			signal = (int)sc->di;
 			si = (siginfo_t *)sc->si;
 			uc = (struct ucontext *)first;
@@ -517,7 +526,8 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	}
 	vectors = keys_vectors(state, sc);
 	cpu->cpl = gate_kernel_of(state)->cpl ? 3 : 0;
-	if (!cpu->cpl)
+	/* A gate from user mode has the kernel's stack before it is there. */
+	if (!cpu->cpl || gate_holds(state, sc->ip))
 		space->alt_stack_dirty = 1;
 	inside = true;
 	if (within(sc->ip, monitor_exit_start, monitor_exit_end) &&
@@ -550,6 +560,16 @@ u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	if (!stepped)
 		trap(state, signal, si, sc, inside);
 	return finish(state, vectors);
+}
+
+u32 monitor_trap(int signal, siginfo_t *si, struct ucontext *uc)
+{
+	struct sigcontext_64 *sc = (struct sigcontext_64 *)&uc->uc_mcontext;
+	u32 exit = take_trap(signal, si, uc);
+
+	/* In every frame that is of the last page fault, be it the kernel's. */
+	sc->cr2 = 0;
+	return exit;
 }
 
 static void handle(struct state *state, int signal)

@@ -587,7 +587,7 @@ int host_space(struct vm *vm, u32 asid, bool keep)
 	if (n == this_space()->number) {
 		if (!keep) {
 			host_flush(vm, false);
-			keys_forget(state);
+			keys_renew(state);
 		}
 		return 0;
 	}
@@ -622,5 +622,6 @@ void shadow_catch_up(struct state *state)
 	if (state->flush_next) {
 		state->flush_next = 0;
 		host_flush(&state->vm, false);
+		keys_renew(state);
 	}
 }

@@ -80,6 +80,7 @@ void keys_set(struct state *state, u64 address, u64 bytes, int prot, u32 key);
 void keys_protect_monitor(struct state *state);
 void keys_wipe(struct state *state);
 void keys_forget(struct state *state);
+void keys_renew(struct state *state);
 bool keys_check_frame(u64 si, u64 uc);
 const void *keys_vectors(const struct state *state,
 			 const struct sigcontext_64 *sc);

@@ -8,8 +8,7 @@
 #ifndef MONITOR_STATE_H
 #define MONITOR_STATE_H
 
-#include "vm.h"
-
+#include "image.h"
 #include "layout.h"
 
 #define EARLY_BYTES	(64u << 10)		/* a power of two */
@@ -43,7 +42,7 @@ struct gate_table {
 	u32 iret_slow_saved, iret_slow;
 	u32 iret_kernel, iret_kernel_saved, iret_kernel_restored;
 	u32 iret_kernel_last, call, to_monitor_iret;
-	u32 iret_stubs, end, xrstor, xrstor_saved, xrstor_end, rdpkru;
+	u32 end, xrstor, xrstor_saved, xrstor_end, rdpkru;
 	u32 wrpkru[2];
 };
 
@@ -64,7 +63,8 @@ struct gate_kernel {
 	u32 sp0;
 	u32 work;
 	u32 site;
-	u8 unused[GATE_FRAME - 5 * 4];
+	u32 eax, ecx, edx;
+	u8 unused[GATE_FRAME - 8 * 4];
 	struct gate_frame frame;
 	struct gate_jump jump;
 };
@@ -103,6 +103,7 @@ struct state {
 	u64 xsave_mask;		/* state components to carry; 0: no XSAVE */
 	u32 xsave_bytes;	/* room that they take */
 	u32 landing;		/* offset at LANDING_BASE; 0: no SYSENTER */
+	u32 iret_site[IMAGE_IRETS];	/* linear addresses, by their numbers */
 
 	/*
 	 * The vCPU's token.  The space that has it is the only one that runs;
@@ -156,7 +157,7 @@ struct state {
 };
 
 /* The guest was to do one instruction (code.c), and it was a PUSHF. */
-enum step { STEP_NONE, STEP_ON, STEP_PUSHF };
+enum step { STEP_NONE, STEP_ON, STEP_PUSHF, STEP_POPF };
 
 /*
  * What a space has of its own, at SPACE_BASE: private memory of its process.

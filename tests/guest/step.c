@@ -76,6 +76,26 @@ static void plain(void)
 	run_block(plain_code, plain_list, (struct regs){ .eax = 0 });
 }
 
+/* The same, and an INT1, where bytes of WRPKRU lie in the page: a monitor may step it by itself. */
+__asm__(".section .text.beside, \"ax\"; .balign 4096;"
+	"beside_code: " TF_ON "nop; 1: incl %ebx; 2: pushf; 3: andl $~0x100, (%esp); 4: popf; 5: ret;"
+	"beside_int1: nop; .byte 0xf1; 6: nop; ret; .byte 0x0f, 0x01, 0xef; .balign 4096;"
+	".section .rodata; .balign 4; beside_list: .long 1b, 2b, 3b, 4b, 5b, 0;"
+	"beside_int1_at: .long 6b; .text");
+extern const unsigned char beside_code[], beside_int1[];
+extern const uintptr_t beside_list[], beside_int1_at;
+
+static void beside_wrpkru(void)
+{
+	struct regs r = { .eflags = FL_BASE };
+
+	run_block(beside_code, beside_list, r);
+	steps = 0;
+	reg_call(&r, beside_int1);
+	CHECK_EQ(steps, 1);
+	CHECK(step_eip[0] == beside_int1_at);
+}
+
 /* The trap after the setting POPF comes one instruction later, whichever that is. */
 BLOCK(call, TF_ON "call 2f; 1: nop; 5: pushf; 6: andl $~0x100, (%esp); 7: popf; 8: jmp 9f;"
       "2: nop; 3: ret; 9:", "2b, 3b, 1b, 5b, 6b, 7b, 8b");
@@ -286,6 +306,7 @@ static void unhandled(void)
 
 const struct test step_tests[] = {
 	{ "step-plain", plain, 0 },
+	{ "step-beside-wrpkru", beside_wrpkru, 0 },
 	{ "step-calls", calls, 0 },
 	{ "step-over-cpuid", over_cpuid, 0 },
 	{ "step-repeated", repeated, 0 },

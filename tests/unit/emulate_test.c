@@ -2787,8 +2787,11 @@ static void next_prefixes(void **state)
 		{ { 0x0f, 0xae, 0x27 }, 3, NEXT_OTHER },	/* XSAVE */
 		{ { 0x0f, 0x01, 0xee }, 3, NEXT_OTHER },	/* RDPKRU */
 		{ { 0x9c }, 1, NEXT_PUSHF },
-		{ { 0x9d }, 1, NEXT_OTHER },
+		{ { 0x9d }, 1, NEXT_POPF },
+		{ { 0xcf }, 1, NEXT_POPF },			/* IRET */
+		{ { 0xf1 }, 1, NEXT_INT1 },
 		{ { 0x0f, 0x9c, 0xc0 }, 3, NEXT_OTHER },	/* SETL */
+		{ { 0x0f, 0x9d, 0xc0 }, 3, NEXT_OTHER },	/* SETGE */
 		{ { 0x01, 0xef }, 2, NEXT_OTHER },		/* ADD */
 		{ { 0xae, 0x2f }, 2, NEXT_OTHER },		/* SCASB */
 		{ { 0x8e, 0xd8 }, 2, NEXT_OTHER },		/* MOV DS */
@@ -2830,7 +2833,8 @@ static void next_prefixes(void **state)
 		CHECK_EQ(r, next, want);
 		if (want == NEXT_XRSTOR)
 			CHECK_EQ(r, address, before.reg[EDI]);
-		if (want == NEXT_XRSTOR || want == NEXT_PUSHF)
+		if (want == NEXT_XRSTOR || want == NEXT_PUSHF ||
+		    want == NEXT_INT1)
 			CHECK_EQ(r, length, count + table[i].n);
 	}
 }
