@@ -46,7 +46,7 @@ run-check: $(B)/plex86
 			'if they may have your rights, say make run ISOLATION=none' >&2; exit 1; }
 
 .PHONY: test
-test: deps-test all $(B)/conform
+test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/attack
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
@@ -145,6 +145,16 @@ $(B)/initramfs.cpio.gz: $(B)/busybox/bin/busybox tools/mkinitramfs \
 	@tools/mkinitramfs -o $@ -r tools/initramfs -r $(B)/busybox
 	@echo "initramfs: $@"
 
+# --- Programs that test the guest from inside; they share the runner of one
+
+GUEST_PROGRAM := gcc -m32 -static -O2 -std=gnu11 -Wall -Wextra -Werror -pthread
+
 $(B)/conform: $(wildcard tests/guest/*.c tests/guest/*.h) abi/plex86.h
 	@echo "tests: $@"
-	@gcc -m32 -static -O2 -std=gnu11 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+	@$(GUEST_PROGRAM) -o $@ $(filter %.c,$^)
+
+$(B)/attack: $(wildcard tests/attack/*.c tests/attack/*.h tests/attack/*.S) \
+		$(patsubst %,tests/guest/%,main.c util.c machine.c conform.h) \
+		host-stub/monitor/layout.h abi/plex86.h
+	@echo "tests: $@"
+	@$(GUEST_PROGRAM) -Iabi -Ihost-stub/monitor -o $@ $(filter %.c %.S,$^)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of the guest-conformance suite share.
+ * What the tests of the guest-conformance suite share, and those of tests/attack with them.
  *
  * A test is a void function that returns when all it asserts held. Anything it finds wrong goes
  * through FAIL() or one of the CHECK macros, from any process or thread of the test: the first
@@ -51,6 +51,29 @@ extern const struct test proc_tests[], exec_tests[], thread_tests[], futex_tests
 	mmrand_tests[], jit_tests[], uaccess_tests[], fpu_tests[], clock_tests[],
 	timer_tests[], ptrace_tests[], limit_tests[], io_tests[], fs_tests[], ipc_tests[],
 	seccomp_tests[];
+
+/*
+ * An option that is not a test: it takes the rest of the line, and its value is the status. One
+ * without a function is suite.option()'s, here for the help.
+ */
+struct mode {
+	const char *name, *args, *help;
+	int (*run)(int argc, char **argv);
+};
+
+/* What a program made of the runner consists of. */
+struct suite {
+	const char *name;
+	const struct test *const *areas;	/* ends with NULL */
+	const struct mode *modes;		/* ends with an empty entry */
+	/* These may be NULL. Returns how many arguments it took, 0: none of its own. */
+	int (*option)(int argc, char **argv);
+	void (*before)(void);			/* the first test */
+	/* Each test that has not failed; returns why it has all the same, or NULL. */
+	const char *(*after)(void);
+};
+
+extern const struct suite suite;
 
 /* Options of the run, set before the first test. */
 extern unsigned int rounds_percent;

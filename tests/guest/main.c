@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * conform: the same program on the bare host and inside the guest, the same lines expected.
- *
- * Owns the command line, the running of each test in a process of its own, the watchdog and
- * the verdict lines. Never tests anything itself, and never prints what could differ between
- * two healthy kernels (pids, addresses, times).
+ * The runner of a suite: the command line, the running of each test in a process of its own,
+ * the watchdog and the verdict lines. Never tests anything itself, and never prints what could
+ * differ between two healthy kernels (pids, addresses, times).
  */
 #include "conform.h"
 
@@ -25,28 +23,6 @@ unsigned int rounds_percent = 100;
 const char *self_path = "/proc/self/exe";
 
 static struct verdict *verdict;
-
-static const struct test *const areas[] = {
-	proc_tests, exec_tests, thread_tests, futex_tests, tls_tests, fault_tests,
-	pagefault_tests, step_tests, flags_tests, sysabi_tests, restart_tests, signal_tests,
-	sigframe_tests, mm_tests, mmrand_tests, jit_tests, uaccess_tests, fpu_tests,
-	clock_tests, timer_tests, ptrace_tests, limit_tests, io_tests, fs_tests, ipc_tests,
-	seccomp_tests,
-};
-
-struct mode {
-	const char *name, *args, *help;
-	int (*run)(int argc, char **argv);
-};
-
-static const struct mode modes[] = {
-	{ "--winsize", "[N]", "print `winsize ROWSxCOLS` of stdin now and at each SIGWINCH,\n"
-	  "                     until N changes or a line on stdin", mode_winsize },
-	{ "--sink", "BYTES", "raw stdin: print `ready`, read BYTES, print their CRC-32", mode_sink },
-	{ "--source", "BYTES", "raw stdout: write BYTES of the pattern, then their CRC-32",
-	  mode_source },
-	{ "--exec-helper", NULL, NULL, mode_exec_helper },
-};
 
 int rounds(int n)
 {
@@ -160,6 +136,14 @@ static int passed, failed, skipped;
 static void run_test(const struct test *t)
 {
 	run_in_child(t);
+	if (suite.after && verdict->state != FAILED) {
+		const char *why = suite.after();
+
+		if (why) {
+			verdict->state = RUNNING;
+			set_reason("%s", why);
+		}
+	}
 	for (char *c = verdict->reason; *c; c++)
 		if (*c == '\n')
 			*c = ' ';
@@ -201,21 +185,21 @@ static bool chosen(const struct test *t, int n, char **names, bool *used)
 
 static void list(void)
 {
-	for (size_t a = 0; a < ARRAY_SIZE(areas); a++)
-		for (const struct test *t = areas[a]; t->name; t++)
+	for (const struct test *const *area = suite.areas; *area; area++)
+		for (const struct test *t = *area; t->name; t++)
 			printf("%s%s\n", t->name, t->flags & T_MANUAL ? " (by name only)" : "");
 }
 
 static void help(FILE *to)
 {
-	fprintf(to, "usage: conform [--rounds PERCENT] [NAME...]\n"
+	fprintf(to, "usage: %s [OPTION...] [NAME...]\n"
 		"  NAME               a test, or an area (the part of a name before a `-`)\n"
 		"  --rounds PERCENT   how often to repeat, of what is usual (default 100)\n"
 		"  --list             the tests\n"
-		"  --help             this\n");
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		if (modes[i].help)
-			fprintf(to, "  %-9s %-8s %s\n", modes[i].name, modes[i].args, modes[i].help);
+		"  --help             this\n", suite.name);
+	for (const struct mode *m = suite.modes; m->name; m++)
+		if (m->help)
+			fprintf(to, "  %-9s %-8s %s\n", m->name, m->args, m->help);
 }
 
 int main(int argc, char **argv)
@@ -242,17 +226,26 @@ int main(int argc, char **argv)
 			unsigned long v = strtoul(argv[++i], &end, 10);
 
 			if (*end || !v || v > 100000) {
-				fprintf(stderr, "conform: --rounds %s: give a percentage from 1 to "
-					"100000\n", argv[i]);
+				fprintf(stderr, "%s: --rounds %s: give a percentage from 1 to "
+					"100000\n", suite.name, argv[i]);
 				return 2;
 			}
 			rounds_percent = (unsigned int)v;
 			continue;
 		}
-		for (size_t m = 0; m < ARRAY_SIZE(modes); m++)
-			if (!strcmp(argv[i], modes[m].name))
-				return modes[m].run(argc - i, argv + i);
-		fprintf(stderr, "conform: %s: no such option; see conform --help\n", argv[i]);
+		for (const struct mode *m = suite.modes; m->name; m++)
+			if (m->run && !strcmp(argv[i], m->name))
+				return m->run(argc - i, argv + i);
+		if (suite.option) {
+			int taken = suite.option(argc - i, argv + i);
+
+			if (taken) {
+				i += taken - 1;
+				continue;
+			}
+		}
+		fprintf(stderr, "%s: %s: no such option; see %s --help\n", suite.name, argv[i],
+			suite.name);
 		return 2;
 	}
 
@@ -260,7 +253,7 @@ int main(int argc, char **argv)
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	used = calloc((size_t)argc, sizeof(*used));
 	if (verdict == MAP_FAILED || !used) {
-		perror("conform: memory for the verdict");
+		perror("memory for the verdict");
 		return 2;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -270,17 +263,20 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_DFL);
 	/* Tests die by signal a thousand times: no core files. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (suite.before)
+		suite.before();
 
-	for (size_t a = 0; a < ARRAY_SIZE(areas); a++)
-		for (const struct test *t = areas[a]; t->name; t++)
+	for (const struct test *const *area = suite.areas; *area; area++)
+		for (const struct test *t = *area; t->name; t++)
 			if (chosen(t, argc - i, argv + i, used))
 				run_test(t);
 	for (int n = 0; n < argc - i; n++) {
 		if (!used[n]) {
-			printf("not ok %s: no such test; see conform --list\n", argv[i + n]);
+			printf("not ok %s: no such test; see %s --list\n", argv[i + n],
+			       suite.name);
 			failed++;
 		}
 	}
-	printf("conform: %d passed, %d failed, %d skipped\n", passed, failed, skipped);
+	printf("%s: %d passed, %d failed, %d skipped\n", suite.name, passed, failed, skipped);
 	return failed != 0;
 }

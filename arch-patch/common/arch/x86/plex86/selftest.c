@@ -24,6 +24,8 @@
 #include <asm/page.h>
 #include <asm/plex86_call.h>
 
+#include "plex86.h"
+
 struct selftest {
 	const char *name;
 	/* Fills in @detail; returns whether it passed. */
@@ -111,6 +113,11 @@ static const struct selftest selftests[] = {
 	{ "flush", test_flush },
 	{ "pushf", test_pushf },
 	{ "cli-sti", test_cli_sti },
+	{ "attack-memory", test_attack_memory },
+	{ "attack-gates", test_attack_gates },
+	{ "attack-wrpkru", test_attack_wrpkru },
+	{ "attack-calls", test_attack_calls },
+	{ "attack-random", test_attack_random },
 };
 
 #undef MODULE_PARAM_PREFIX
