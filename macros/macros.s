@@ -96,6 +96,14 @@
 	call	*0xffc02000
 .endm
 
+# For the vDSO's sigreturn stubs, which are their SYSCALL_ENTER_KERNEL: the word
+# that CALL writes is the frame's signal number or its return address, which the
+# kernel does not read back.
+.macro plex86_sigreturn
+	plex86_system_call
+	int	$0x80
+.endm
+
 .macro pushfl
 	pushf
 .endm

@@ -6,6 +6,7 @@
 #include "conform.h"
 
 #include <sched.h>
+#include <unwind.h>
 
 static struct regs forge_to, seen;
 static volatile uint32_t seen_esp, seen_cs, seen_ss, seen_ds, seen_eip;
@@ -127,6 +128,76 @@ static void old_form(void)
 		CHECK_EQ(r.eflags, FL_BASE | FL_CF);
 	}
 	CHECK_EQ(calls, rounds(100));
+}
+
+/* The return by code of the program's own, of either form. */
+__asm__(".text; own_return: popl %eax; movl $119, %eax; int $0x80;"
+	"own_rt_return: movl $173, %eax; int $0x80");
+extern const unsigned char own_return[], own_rt_return[];
+
+static void own_restorer(void)
+{
+	struct kernel_sigaction sa = {
+		.handler = (void *)on_old, .flags = 0x04000000, .restorer = (void *)own_return,
+	};
+	struct regs r = { .edx = 3, .eflags = FL_BASE };
+
+	CHECK_SYS(syscall(SYS_rt_sigaction, SIGILL, &sa, NULL, 8));
+	old_edx = 3;
+	reg_call(&r, frame_ud2);
+	CHECK_EQ(r.edx, ~old_edx);
+
+	sa = (struct kernel_sigaction){
+		.handler = (void *)on_forge, .flags = SA_SIGINFO | 0x04000000,
+		.restorer = (void *)own_rt_return,
+	};
+	CHECK_SYS(syscall(SYS_rt_sigaction, SIGILL, &sa, NULL, 8));
+	forge_to = (struct regs){ .ebx = 11, .edx = 12, .eflags = FL_BASE | FL_CF };
+	reg_call(&r, frame_ud2);
+	CHECK(!memcmp(&r, &forge_to, sizeof(r)));
+	CHECK_EQ(calls, 2);
+}
+
+/* Who looks for a handler's callers gets past the kernel's code to what was interrupted. */
+static uintptr_t caller;
+static volatile int callers;
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *unused)
+{
+	(void)unused;
+	callers += _Unwind_GetIP(context) == caller;
+	return _URC_NO_REASON;
+}
+
+static void on_unwind(int sig)
+{
+	(void)sig;
+	_Unwind_Backtrace(on_frame, NULL);
+}
+
+static void on_unwind_info(int sig, siginfo_t *si, void *context)
+{
+	(void)si;
+	(void)context;
+	on_unwind(sig);
+}
+
+__attribute__((noinline)) static void interrupted(void)
+{
+	caller = (uintptr_t)__builtin_return_address(0);
+	raise(SIGUSR1);
+}
+
+static void unwind(void)
+{
+	struct sigaction sa = { .sa_handler = on_unwind };
+
+	CHECK_SYS(sigaction(SIGUSR1, &sa, NULL));
+	interrupted();
+	CHECK_EQ(callers, 1);
+	catch_signal(SIGUSR1, on_unwind_info, 0);
+	interrupted();
+	CHECK_EQ(callers, 2);
 }
 
 static void segments_shown(void)
@@ -411,6 +482,8 @@ static void switch_contexts(void)
 const struct test sigframe_tests[] = {
 	{ "sigframe-both-ways", both_ways, 0 },
 	{ "sigframe-old-form", old_form, 0 },
+	{ "sigframe-own-restorer", own_restorer, 0 },
+	{ "sigframe-unwind", unwind, 0 },
 	{ "sigframe-segments-shown", segments_shown, 0 },
 	{ "sigframe-move-stack", move_stack, 0 },
 	{ "sigframe-mask", mask, 0 },
