@@ -15,16 +15,43 @@
 #define pr_fmt(fmt) "plex86: " fmt
 
 #include <linux/cache.h>
+#include <linux/container_of.h>
 #include <linux/cpufeature.h>
 #include <linux/pgtable.h>
 #include <linux/printk.h>
 #include <linux/processor.h>
+#include <linux/sched.h>
+#include <linux/string.h>
 #include <asm/plex86_call.h>
 #include <asm/setup.h>
 #include <asm/x86_init.h>
 
 #include "../kernel/cpu/cpu.h"
 #include "plex86.h"
+
+/**
+ * plex86_load_tls() - store a task's TLS descriptors in the GDT
+ * @gdt: where they belong
+ * @tls: the descriptors, tls_array of the task
+ * @bytes: of all of them
+ *
+ * The host need not look at them unless told; most tasks that take turns have
+ * none or the same.  A kernel thread, which has none, leaves what is there:
+ * mostly the next program is the one before.
+ *
+ * Return: true.
+ */
+bool plex86_load_tls(void *gdt, const void *tls, size_t bytes)
+{
+	const struct task_struct *task =
+		container_of(tls, struct task_struct, thread.tls_array);
+
+	if (!(task->flags & PF_KTHREAD) && memcmp(gdt, tls, bytes)) {
+		memcpy(gdt, tls, bytes);
+		plex86_call2(PLEX86_CALL_TLS, 0, 0);
+	}
+	return true;
+}
 
 static unsigned char plex86_nmi_reason(void)
 {

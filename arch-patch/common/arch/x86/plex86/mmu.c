@@ -16,8 +16,10 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
+#include <linux/ptrace.h>
 #include <linux/rmap.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 #include <asm/plex86_call.h>
@@ -49,6 +51,74 @@ bool plex86_protect(struct mm_struct *mm)
 	    mm != this_cpu_read(cpu_tlbstate.loaded_mm))
 		return false;
 	return !plex86_call2(PLEX86_CALL_PROTECT, 0, PAGE_OFFSET);
+}
+
+/**
+ * plex86_flush_later() - flush the TLB of what is loaded when it is used again
+ * @mm: what is loaded
+ *
+ * A lazy mm is not in use on this CPU.  Before it is, switch_mm_irqs_off() compares
+ * generations, and flushes.  A flush at once would be to keep the CPU from
+ * reading ahead in page tables that are about to be freed; the host does not.
+ *
+ * A dead mm is not used again.  The next new one gets its ASID, and so the space
+ * where the host has what a process much like it had mapped: that of another
+ * child of the same parent, mostly.  In turn it could be the parent's.
+ *
+ * Return: false if @mm is in use.
+ */
+bool plex86_flush_later(struct mm_struct *mm)
+{
+	if (!this_cpu_read(cpu_tlbstate_shared.is_lazy))
+		return false;
+	if (!atomic_read(&mm->mm_users))
+		this_cpu_write(cpu_tlbstate.next_asid,
+			       this_cpu_read(cpu_tlbstate.loaded_mm_asid));
+	return true;
+}
+
+/*
+ * What fork() copies: of any area some pages at its start, small areas as a
+ * whole, and around the stack pointer.  That bounds it where a process is big.
+ */
+#define COPY_START	8U
+#define COPY_SMALL	32U
+#define COPY_BELOW_SP	1U
+#define COPY_ABOVE_SP	2U
+
+/**
+ * plex86_copies() - does fork() copy a page at once?
+ * @vma: the parent's area, private memory
+ * @index: of the page, which nobody else has
+ *
+ * If not, both share it, and whoever writes first takes a page fault and copies
+ * it, and the other takes one as well.  The parent has written to it since
+ * it forked last, or it would share it with that child.
+ */
+bool plex86_copies(struct vm_area_struct *vma, unsigned long index)
+{
+	unsigned long page = index - vma->vm_pgoff;
+	unsigned long at = PFN_DOWN(vma->vm_start) + page;
+	unsigned long sp = PFN_DOWN(current_pt_regs()->sp);
+
+	/* Of huge pages there is no little to copy. */
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    (vma->vm_flags & (VM_WRITE | VM_HUGETLB)) != VM_WRITE)
+		return false;
+	return page < COPY_START || vma_pages(vma) <= COPY_SMALL ||
+	       at + COPY_BELOW_SP - sp <= COPY_BELOW_SP + COPY_ABOVE_SP;
+}
+
+/* Of a larger area fork() copies no page tables that it need not. */
+#define COPY_TABLES	512U
+
+/**
+ * plex86_copies_tables() - does fork() copy the page tables of an area of a file?
+ * @vma: the parent's area
+ */
+bool plex86_copies_tables(struct vm_area_struct *vma)
+{
+	return !(vma->vm_flags & VM_SHARED) && vma_pages(vma) <= COPY_TABLES;
 }
 
 /*

@@ -61,27 +61,14 @@ static __always_inline bool plex86_flush(unsigned long from, unsigned long to)
 	return true;
 }
 
-/**
- * plex86_load_tls() - store a task's TLS descriptors in the GDT
- * @gdt: where they belong
- * @tls: the descriptors
- * @bytes: of all of them
- *
- * The host need not look at them unless told; most tasks that take turns have
- * none or the same.
- */
-static __always_inline bool plex86_load_tls(void *gdt, const void *tls,
-					    size_t bytes)
-{
-	if (__builtin_memcmp(gdt, tls, bytes)) {
-		__builtin_memcpy(gdt, tls, bytes);
-		plex86_call2(PLEX86_CALL_TLS, 0, 0);
-	}
-	return true;
-}
+/* arch/x86/plex86/cpu.c */
+bool plex86_load_tls(void *gdt, const void *tls, size_t bytes);
 
 /* arch/x86/plex86/mmu.c */
 bool plex86_protect(struct mm_struct *mm);
+bool plex86_flush_later(struct mm_struct *mm);
+bool plex86_copies(struct vm_area_struct *vma, unsigned long index);
+bool plex86_copies_tables(struct vm_area_struct *vma);
 void plex86_mapped(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep);
 
 #else /* CONFIG_PLEX86_GUEST */
@@ -108,6 +95,22 @@ static __always_inline bool plex86_load_tls(void *gdt, const void *tls,
 }
 
 static __always_inline bool plex86_protect(struct mm_struct *mm)
+{
+	return false;
+}
+
+static __always_inline bool plex86_flush_later(struct mm_struct *mm)
+{
+	return false;
+}
+
+static __always_inline bool plex86_copies(struct vm_area_struct *vma,
+					  unsigned long index)
+{
+	return false;
+}
+
+static __always_inline bool plex86_copies_tables(struct vm_area_struct *vma)
 {
 	return false;
 }
