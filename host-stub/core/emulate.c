@@ -197,17 +197,21 @@ static u32 read_cr(struct vcpu *cpu, u32 cr)
 int core_load_cr3(struct vm *vm, u32 value)
 {
 	struct vcpu *cpu = &vm->cpu;
+	u32 old = cpu->cr3;
 
+	/* A flush may look at the new tables. */
+	cpu->cr3 = value;
 	if (!(cpu->cr4 & CR4_PCIDE)) {
 		host_flush(vm, !(cpu->cr4 & CR4_PGE));
-	} else if (host_space(vm, value & PLEX86_CR3_ASID,
-			      value & PLEX86_CR3_KEEP)) {
-		return -1;
 	} else {
-		value &= ~(u32)PLEX86_CR3_KEEP;
+		cpu->cr3 &= ~(u32)PLEX86_CR3_KEEP;
+		if (host_space(vm, value & PLEX86_CR3_ASID,
+			       value & PLEX86_CR3_KEEP)) {
+			cpu->cr3 = old;
+			return -1;
+		}
 	}
 	vm->stats.cr3_loads++;
-	cpu->cr3 = value;
 	return 0;
 }
 

@@ -29,6 +29,9 @@
 #define ROW_PAGES	(LARGE_SIZE / PAGE_SIZE)
 #define ROW_SHIFT	22
 
+/* Of the user half, that a flush looks at one by one, at most. */
+#define RENEW_PAGES	64u
+
 /* Of a large page that is not filled whole. */
 #define PIECE_BYTES	0x40000u
 
@@ -490,6 +493,21 @@ static void protect_run(struct state *state, u32 first, u32 end)
 		space->mappings_low++;
 }
 
+static u32 translation_entry(const struct translation *tr)
+{
+	return tr->page_gpa / PAGE_SIZE * ENTRY_NEXT | ENTRY_MAPPED |
+	       (tr->writable ? ENTRY_WRITABLE : 0);
+}
+
+/* What is to be recorded of page @page of the user half, by the guest's tables. */
+static u32 shadow_entry(struct vm *vm, u32 page)
+{
+	struct translation tr;
+
+	return core_peek(vm, page * PAGE_SIZE, &tr) || !tr.user ?
+	       0 : translation_entry(&tr);
+}
+
 /* host_protect() - see core/vm.h */
 void host_protect(struct vm *vm, u32 from, u32 to)
 {
@@ -544,6 +562,11 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 		}
 		if (!(*entry & ENTRY_WRITABLE))
 			continue;
+		/* The guest has left it alone, as fork() does what it copies. */
+		if (shadow_entry(vm, page) == *entry) {
+			gap = true;
+			continue;
+		}
 		*entry &= ~ENTRY_WRITABLE;
 		if (gap) {
 			protect_run(state, first, end);
@@ -555,6 +578,98 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 	protect_run(state, first, end);
 }
 
+/*
+ * The pages of the user half that are mapped, by number in ascending order.
+ * Returns how many, or more than RENEW_PAGES.
+ */
+static u32 user_pages(const struct state *state, u32 *list)
+{
+	const struct space *space = this_space();
+	u32 row, word, n = 0;
+
+	for (row = 0; row < state->vm.page_offset >> ROW_SHIFT; row++) {
+		if (!(space->rows[row / 32] & row_bit(row)))
+			continue;
+		if (space->large[row])
+			return RENEW_PAGES + 1;
+		for (word = row * ROW_PAGES / 64;
+		     word < (row + 1) * ROW_PAGES / 64; word++) {
+			u64 bits = space->filled[word];
+
+			for (; bits; bits &= bits - 1) {
+				if (n == RENEW_PAGES)
+					return RENEW_PAGES + 1;
+				list[n++] = word * 64 +
+					    (u32)__builtin_ctzll(bits);
+			}
+		}
+	}
+	return n;
+}
+
+/*
+ * As shadow_entry(), for a page that is taken to be used now: that shows in its
+ * accessed bit.
+ */
+static u32 use_entry(struct vm *vm, u32 page)
+{
+	struct translation tr;
+
+	if (core_peek(vm, page * PAGE_SIZE, &tr) || !tr.user)
+		return 0;
+	if (!tr.accessed &&
+	    core_translate(vm, page * PAGE_SIZE, PFEC_U, &tr))
+		return 0;
+	return translation_entry(&tr);
+}
+
+/*
+ * Forgets the user half, and then maps what was mapped again, by the guest's
+ * tables as they are now.
+ *
+ * What a space held is the best guess at what the next in it uses: that is mostly
+ * the child of a fork(), after another of the same parent.  So what is right
+ * stays, what is elsewhere now is mapped there, because a fault would cost more,
+ * and the rest goes.  Where there is much of it, all of it goes, in one piece.
+ */
+static void renew_user(struct state *state)
+{
+	u32 list[RENEW_PAGES], n = user_pages(state, list), i, end, kept = 0;
+	struct space *space = this_space();
+	struct vm *vm = &state->vm;
+
+	if (n > RENEW_PAGES) {
+		drop_user(state);
+		return;
+	}
+	for (i = 0; i < n; i = end) {
+		u32 page = list[i], entry = use_entry(vm, page);
+
+		end = i + 1;
+		if (!entry) {
+			while (end < n && !use_entry(vm, list[end]))
+				end++;
+			drop(state, page * PAGE_SIZE,
+			     (list[end - 1] + 1) * PAGE_SIZE);
+			continue;
+		}
+		if (entry != space->pages[page]) {
+			while (end < n && list[end] == page + end - i &&
+			       use_entry(vm, list[end]) ==
+			       entry + (end - i) * ENTRY_NEXT)
+				end++;
+			if (host_fill(vm, page * PAGE_SIZE,
+				      entry / ENTRY_NEXT * PAGE_SIZE,
+				      (end - i) * PAGE_SIZE, FILL_USER |
+				      (entry & ENTRY_WRITABLE ? FILL_WRITABLE : 0)))
+				continue;
+		}
+		kept += end - i;
+	}
+	/* A mapping has a page at least. */
+	space->mappings_low = kept;
+}
+
 /* host_flush() - see core/vm.h */
 void host_flush(struct vm *vm, bool global)
 {
@@ -562,7 +677,10 @@ void host_flush(struct vm *vm, bool global)
 	struct space *space = this_space();
 
 	vm->stats.shadow_flushes++;
-	drop_user(state);
+	if (global)
+		drop_user(state);
+	else
+		renew_user(state);
 	if (global) {
 		vm->stats.shadow_flushes_global++;
 		space->flush_epoch = ++state->flush_epoch;

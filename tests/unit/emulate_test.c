@@ -204,7 +204,7 @@ static void cr_flushes(void **state)
 /*
  * MOV to CR3 where CR4.PCIDE is set: the host goes on in the space that is
  * named, or there is #GP and nothing changes.  That something is kept is for
- * this load and no part of CR3.
+ * this load and no part of CR3.  A host that flushes may look at the new tables.
  */
 static void cr3_spaces(void **state)
 {
@@ -248,6 +248,8 @@ static void cr3_spaces(void **state)
 		CHECK_EQ(r, fake_count(f, CALL_SPACE), 1);
 		CHECK_EQ(r, fake_call(f, CALL_SPACE)->arg[0], table[i].asid);
 		CHECK_EQ(r, fake_call(f, CALL_SPACE)->arg[1], table[i].keep);
+		CHECK_EQ(r, fake_call(f, CALL_SPACE)->arg[2],
+			 G_PD | (table[i].value & 0x7ff));
 		if (!table[i].ok) {
 			gp(r, 0);
 			CHECK_EQ(r, f->vm.cpu.cr3, G_PD | 2);
@@ -272,6 +274,7 @@ static void cr3_spaces(void **state)
 	CHECK_EQ("no PCIDE", f->vm.cpu.cr3, G_PD | 0xfff);
 	CHECK_EQ("no PCIDE", fake_count(f, CALL_SPACE), 0);
 	CHECK_EQ("no PCIDE", fake_count(f, CALL_FLUSH), 1);
+	CHECK_EQ("no PCIDE", fake_call(f, CALL_FLUSH)->arg[1], G_PD | 0xfff);
 }
 
 static void clts_and_lmsw(void **state)

@@ -195,7 +195,7 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 
 void host_flush(struct vm *vm, bool global)
 {
-	note(vm, (struct call){ CALL_FLUSH, { global } });
+	note(vm, (struct call){ CALL_FLUSH, { global, vm->cpu.cr3 } });
 	forget(fake_of(vm), 0, PLEX86_TOP, !global);
 }
 
@@ -210,7 +210,7 @@ bool host_use(struct vm *vm, u32 gpa, u32 access)
 
 int host_space(struct vm *vm, u32 asid, bool keep)
 {
-	note(vm, (struct call){ CALL_SPACE, { asid, keep } });
+	note(vm, (struct call){ CALL_SPACE, { asid, keep, vm->cpu.cr3 } });
 	if (asid >= fake_of(vm)->asids)
 		return -1;
 	forget(fake_of(vm), 0, PLEX86_TOP, true);

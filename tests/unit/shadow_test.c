@@ -277,6 +277,150 @@ static void large_not_all_ram(void **state)
 	check_record("not all RAM");
 }
 
+/* The guest's tables: one of user pages, 8 of which are at A. */
+#define TABLE		(8u << 20)
+#define USED		(PTE_P | PTE_U | PTE_A)
+
+static u32 *guest_entry(u32 page)
+{
+	return (u32 *)(void *)(ram + TABLE + PAGE_SIZE) +
+	       A / PAGE_SIZE % ROW_PAGES + page;
+}
+
+static void page_the_guest(void)
+{
+	u32 *directory = (u32 *)(void *)(ram + TABLE);
+
+	machine.vm.cpu.cr0 = CR0_PG | CR0_WP;
+	machine.vm.cpu.cr3 = TABLE;
+	directory[A >> ROW_SHIFT] = (TABLE + PAGE_SIZE) | USED | PTE_W;
+}
+
+/*
+ * What becomes of what is mapped of pages from A on, to page 0 and so on of RAM,
+ * when the guest's tables have something else: letters as above, and capital ones
+ * where the accessed bit is not set; "n" is a page that is not the user's, and "2"
+ * one that is mapped writable to another page of RAM.
+ */
+static void renew_table(void **state)
+{
+	static const struct {
+		const char *before, *tables, *after;
+		u32 calls;		/* of the host's kernel */
+	} table[] = {
+		{ "........", "wwwwrrrr", "........", 0 },
+		{ "wrwrwrwr", "wrwrwrwr", "wrwrwrwr", 0 },
+		{ "wwwwrrrr", "........", "........", 1 },
+		{ "w.w.r.r.", "........", "........", 1 },
+		{ "wwwwwwww", "w......w", "w......w", 1 },
+		{ "wwwwwwww", "w.w.w.w.", "w.w.w.w.", 4 },
+		{ "wwww....", "rrrr....", "rrrr....", 1 },
+		{ "rrrr....", "wwww....", "wwww....", 1 },
+		{ "wwwwwwww", "2222wwww", "2222wwww", 1 },
+		{ "ww..rrrr", "22ww.2..", "22...2..", 4 },
+		{ "rrr.www.", "RRR.WWW.", "rrr.www.", 0 },
+		{ "wwww....", "nn.n....", "........", 1 },
+	};
+	static const u32 bits[] = {
+		['w'] = USED | PTE_W | PTE_D, ['2'] = USED | PTE_W | PTE_D,
+		['r'] = USED, ['R'] = USED & ~PTE_A, ['n'] = USED & ~PTE_U,
+		['W'] = (USED | PTE_W | PTE_D) & ~PTE_A, ['.'] = 0,
+	};
+	size_t i;
+	u32 j;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *r = row("%s, %s", table[i].before,
+				    table[i].tables);
+
+		(machine.scan ? setup_scan : setup)(state);
+		page_the_guest();
+		for (j = 0; j < 8; j++) {
+			u8 t = (u8)table[i].tables[j];
+			u32 gpa = (j + (t == '2' ? 64 : 0)) * PAGE_SIZE;
+
+			*guest_entry(j) = bits[t] ? gpa | bits[t] : 0;
+			if (table[i].before[j] != '.')
+				fill_at(A + j * PAGE_SIZE, j * PAGE_SIZE, 1,
+					FILL_USER |
+					(table[i].before[j] == 'w' ?
+					 FILL_WRITABLE : 0));
+		}
+		calls = 0;
+		host_flush(&machine.vm, false);
+		if (!machine.scan)
+			CHECK_EQ(r, calls, table[i].calls);
+		for (j = 0; j < 8; j++) {
+			char want = table[i].after[j];
+			u32 page = host_page()[A / PAGE_SIZE + j];
+
+			CHECK_EQ(r, seen(A + j * PAGE_SIZE),
+				 want == '2' ? 'w' : want);
+			if (want == '.')
+				continue;
+			CHECK_EQ(r, (page & PAGE_MASK) / PAGE_SIZE,
+				 j + (want == '2' ? 64 : 0));
+			CHECK(r, *guest_entry(j) & PTE_A);
+		}
+		check_record(r);
+	}
+}
+
+/* Much of it is forgotten, and what is not small pages. */
+static void renew_much(void **state)
+{
+	const u32 at = A + LARGE_SIZE;
+	u32 i;
+
+	(void)state;
+	page_the_guest();
+	for (i = 0; i < 8; i++) {
+		*guest_entry(i) = i * PAGE_SIZE | USED;
+		fill_at(A + i * PAGE_SIZE, i * PAGE_SIZE, 1, FILL_USER);
+	}
+	for (i = 0; i < RENEW_PAGES - 8; i++)
+		fill_at(at + i * PAGE_SIZE, i * PAGE_SIZE, 1, FILL_USER);
+	host_flush(&machine.vm, false);
+	CHECK_EQ("not much", seen(A), 'r');
+	CHECK_EQ("not much", seen(at), '.');
+	CHECK_EQ("not much", here->mappings_low, 8);
+	for (i = 0; i < RENEW_PAGES - 7; i++)
+		fill_at(at + i * PAGE_SIZE, i * PAGE_SIZE, 1, FILL_USER);
+	host_flush(&machine.vm, false);
+	CHECK_EQ("much", seen(A), '.');
+	CHECK_EQ("much", here->mappings_low, 0);
+	check_record("much");
+
+	fill_at(A, 0, 1, FILL_USER);
+	fill_at(at & ~(LARGE_SIZE - 1), 0, ROW_PAGES, FILL_USER | FILL_LARGE);
+	host_flush(&machine.vm, false);
+	CHECK_EQ("large", seen(A), '.');
+	CHECK_EQ("large", seen(at), '.');
+	check_record("large");
+
+	fill_at(A, 0, 1, FILL_USER);
+	host_flush(&machine.vm, true);
+	CHECK_EQ("global", seen(A), '.');
+}
+
+/* A page that the guest's tables let be written stays writable. */
+static void protect_but(void **state)
+{
+	(void)state;
+	page_the_guest();
+	*guest_entry(0) = 0 * PAGE_SIZE | USED;
+	*guest_entry(1) = 1 * PAGE_SIZE | USED | PTE_W | PTE_D;
+	*guest_entry(2) = 9 * PAGE_SIZE | USED | PTE_W | PTE_D;
+	*guest_entry(3) = 3 * PAGE_SIZE | USED | PTE_W;
+	fill_at(A, 0, 4, FILL_USER | FILL_WRITABLE);
+	host_protect(&machine.vm, 0, OFFSET);
+	CHECK_EQ("read-only", seen(A), 'r');
+	CHECK_EQ("writable", seen(A + PAGE_SIZE), 'w');
+	CHECK_EQ("another page", seen(A + 2 * PAGE_SIZE), 'r');
+	CHECK_EQ("clean", seen(A + 3 * PAGE_SIZE), 'r');
+	check_record("but");
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup(name, setup), \
 	{ #name "_scan", name, setup_scan, NULL, NULL }
@@ -286,7 +430,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(protect_table), TEST(protect_dropped), TEST(protect_large),
 		TEST(protect_kernel), TEST(protect_limit), TEST(random_steps),
-		TEST(large_not_all_ram),
+		TEST(large_not_all_ram), TEST(renew_table), TEST(renew_much),
+		TEST(protect_but),
 	};
 
 	return RUN_TESTS("shadow", tests, NULL, NULL);

@@ -60,7 +60,7 @@ static struct space *here = spaces;	/* the one that runs */
 
 static _Alignas(4096) u8 ram[RAM];
 static u32 host_pages[N_SPACES][SHADOW_PAGES];
-static u32 mprotects;			/* calls of mprotect() */
+static u32 calls, mprotects;		/* of the host's kernel, of mprotect() */
 
 /* The table of the space that runs. */
 static inline u32 *host_page(void)
@@ -104,6 +104,7 @@ static long sys6(long nr, long a, long b, long c, long d, long e, long f)
 		CHECK_EQ("madvise", (u64)a, ALT_STACK);
 		return 0;
 	}
+	calls++;
 	CHECK_EQ("system call", (a | b | f) % PAGE_SIZE, 0);
 	CHECK("system call", b > 0 && a + b <= PLEX86_TOP);
 	switch (nr) {
