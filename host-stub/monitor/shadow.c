@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Shadow paging: the mappings of a space are a TLB for the guest's page tables.
- * They are made on demand, dropped when the guest flushes, and shared by
- * nobody: what is dropped in the kernel half is written to a log that every
+ * They are made on demand, dropped or looked up again when the guest flushes, and
+ * shared by nobody: what is dropped in the kernel half is written to a log that every
  * space follows before it runs again.
  *
  * space->pages says what is mapped, a word a page: 0, or the page of guest RAM

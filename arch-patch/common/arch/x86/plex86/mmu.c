@@ -16,6 +16,7 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/oom.h>
+#include <linux/plex86.h>
 #include <linux/ptrace.h>
 #include <linux/rmap.h>
 #include <linux/sched.h>

@@ -67,8 +67,6 @@ bool plex86_load_tls(void *gdt, const void *tls, size_t bytes);
 /* arch/x86/plex86/mmu.c */
 bool plex86_protect(struct mm_struct *mm);
 bool plex86_flush_later(struct mm_struct *mm);
-bool plex86_copies(struct vm_area_struct *vma, unsigned long index);
-bool plex86_copies_tables(struct vm_area_struct *vma);
 void plex86_mapped(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep);
 
 #else /* CONFIG_PLEX86_GUEST */
@@ -100,17 +98,6 @@ static __always_inline bool plex86_protect(struct mm_struct *mm)
 }
 
 static __always_inline bool plex86_flush_later(struct mm_struct *mm)
-{
-	return false;
-}
-
-static __always_inline bool plex86_copies(struct vm_area_struct *vma,
-					  unsigned long index)
-{
-	return false;
-}
-
-static __always_inline bool plex86_copies_tables(struct vm_area_struct *vma)
 {
 	return false;
 }
