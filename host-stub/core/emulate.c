@@ -915,8 +915,7 @@ undefined:
 /*
  * core_next() - what is the instruction at EIP?
  * @address: of its operand, for NEXT_XRSTOR
- * @length: its length, for NEXT_XRSTOR and NEXT_INT1; up to its end, for
- *	    NEXT_PUSHF
+ * @length: its length, for NEXT_XRSTOR; up to its end, for NEXT_PUSHF
  *
  * A load of SS holds back a single-step trap (SDM vol. 3, 6.8.3), so it counts as
  * what follows it.
@@ -933,10 +932,8 @@ enum next core_next(struct vm *vm, u32 *address, u32 *length)
 		}
 		if (!in.two_byte && (in.opcode == 0x9d || in.opcode == 0xcf))
 			return NEXT_POPF;
-		if (!in.two_byte && in.opcode == 0xf1 && !skip) {
-			*length = in.len;
+		if (!in.two_byte && in.opcode == 0xf1)
 			return NEXT_INT1;
-		}
 		if (in.two_byte && in.opcode == 0x01 && in.len < in.have &&
 		    in.byte[in.len] == 0xef)
 			return NEXT_LOADS_PKRU;

@@ -212,6 +212,8 @@ bool code_trapped(struct state *state, bool step_trap, bool store)
 	struct space *space = this_space();
 	struct vcpu *cpu = &state->vm.cpu;
 	bool ours = space->step != STEP_NONE && !space->step_guest;
+	/* The #DB of INT1 is the only one that comes, and the guest's. */
+	bool int1 = space->step == STEP_INT1;
 
 	if (!step_trap)
 		code_unstep(state);
@@ -238,7 +240,7 @@ bool code_trapped(struct state *state, bool step_trap, bool store)
 	} else if (space->store_at != cpu->eip) {
 		space->stored = 0;
 	}
-	return ours && step_trap;
+	return ours && step_trap && !int1;
 }
 
 /* Does the page at @linear stand in the way of the next instruction? */
@@ -348,12 +350,8 @@ bool code_prepare(struct state *state)
 			space->step = STEP_POPF;
 			break;
 		case NEXT_INT1:
-			/* Its #DB would pass for that of the step. */
-			cpu->eip += length;
-			cpu->dr[6] = DR6_FIXED |
-				     (cpu->eflags & FL_TF ? DR6_BS : 0);
-			core_inject(vm, VEC_DB, 0);
-			continue;
+			space->step = STEP_INT1;
+			break;
 		default:
 			space->step = STEP_ON;
 			break;

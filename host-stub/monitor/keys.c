@@ -45,6 +45,12 @@ void keys_protect_monitor(struct state *state)
 		 prot, KEY_MONITOR);
 }
 
+/* Where frames can come on the alternate stack, in whole pages. */
+static u32 frames_bytes(const struct state *state)
+{
+	return (2 * state->frame_bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+}
+
 /*
  * Forgets what signals left on the alternate stack: registers of the guest's
  * kernel or the monitor's.  One frame may lie below another.
@@ -52,7 +58,7 @@ void keys_protect_monitor(struct state *state)
 void keys_wipe(struct state *state)
 {
 	struct space *space = this_space();
-	u32 bytes = 2 * state->frame_bytes;
+	u32 bytes = frames_bytes(state);
 
 	if (state->keys)
 		memset(space->alt_stack + ALT_STACK_BYTES - bytes, 0, bytes);
@@ -79,11 +85,11 @@ void keys_forget(struct state *state)
  */
 void keys_renew(struct state *state)
 {
-	u32 bytes = (ALT_STACK_BYTES - 2 * state->frame_bytes) &
-		    ~(PAGE_SIZE - 1);
+	u32 bytes = ALT_STACK_BYTES - frames_bytes(state);
 
-	if (state->keys)
-		sys3(__NR_madvise, (long)ALT_STACK, bytes, MADV_DONTNEED);
+	if (state->keys && bytes &&
+	    sys3(__NR_madvise, (long)ALT_STACK, bytes, MADV_DONTNEED))
+		monitor_die(state, "madvise of the alternate stack failed");
 	keys_forget(state);
 }
 

@@ -532,11 +532,11 @@ static u32 take_trap(int signal, siginfo_t *si, struct ucontext *uc)
 	inside = true;
 	if (within(sc->ip, monitor_exit_start, monitor_exit_end) &&
 	    cpu->cpl == space->exit_cpl) {
+		space->step = STEP_NONE;	/* it has not begun, or is over */
 		if (!kick) {
 			core_inject(vm, VEC_GP, 0);
 			return finish(state, vectors);
 		}
-		space->step = STEP_NONE;	/* it has not begun */
 	} else if (within(sc->ip, monitor_gate_start, monitor_gate_end)) {
 		take_registers(cpu, sc);
 		code_trapped(state, false, false);

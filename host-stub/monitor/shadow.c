@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Shadow paging: the mappings of a space are a TLB for the guest's page tables.
- * They are made on demand, dropped or looked up again when the guest flushes, and
- * shared by nobody: what is dropped in the kernel half is written to a log that every
- * space follows before it runs again.
+ * They are made on demand, dropped or looked up again when the guest flushes,
+ * and shared by nobody: what is dropped in the kernel half is written to a log
+ * that every space follows before it runs again.
  *
  * space->pages says what is mapped, a word a page: 0, or the page of guest RAM
  * and whether it may be written; space->large does so for a row of 4 MiB that was
@@ -562,8 +562,12 @@ void host_protect(struct vm *vm, u32 from, u32 to)
 		}
 		if (!(*entry & ENTRY_WRITABLE))
 			continue;
-		/* The guest has left it alone, as fork() does what it copies. */
-		if (shadow_entry(vm, page) == *entry) {
+		/*
+		 * The guest has left it alone, as fork() does what it copies.
+		 * Each such place may cut a mapping in two.
+		 */
+		if (!mappings_full(state, MAPPINGS_CUT) &&
+		    shadow_entry(vm, page) == *entry) {
 			gap = true;
 			continue;
 		}
@@ -627,10 +631,11 @@ static u32 use_entry(struct vm *vm, u32 page)
  * Forgets the user half, and then maps what was mapped again, by the guest's
  * tables as they are now.
  *
- * What a space held is the best guess at what the next in it uses: that is mostly
- * the child of a fork(), after another of the same parent.  So what is right
- * stays, what is elsewhere now is mapped there, because a fault would cost more,
- * and the rest goes.  Where there is much of it, all of it goes, in one piece.
+ * What a space held is the best guess at what the next in it uses: that is
+ * mostly the child of a fork(), after another of the same parent.  So what is
+ * right stays, what is elsewhere now is mapped there, because a fault would cost
+ * more, and the rest goes.  Where there is much of it, all of it goes, in one
+ * piece.
  */
 static void renew_user(struct state *state)
 {
@@ -654,7 +659,9 @@ static void renew_user(struct state *state)
 			continue;
 		}
 		if (entry != space->pages[page]) {
+			/* One page table's, for host_fill(). */
 			while (end < n && list[end] == page + end - i &&
+			       list[end] % ROW_PAGES &&
 			       use_entry(vm, list[end]) ==
 			       entry + (end - i) * ENTRY_NEXT)
 				end++;

@@ -157,7 +157,7 @@ struct state {
 };
 
 /* The guest was to do one instruction (code.c), and it was a PUSHF. */
-enum step { STEP_NONE, STEP_ON, STEP_PUSHF, STEP_POPF };
+enum step { STEP_NONE, STEP_ON, STEP_PUSHF, STEP_POPF, STEP_INT1 };
 
 /*
  * What a space has of its own, at SPACE_BASE: private memory of its process.

@@ -79,11 +79,12 @@ static void plain(void)
 /* The same, and an INT1, where bytes of WRPKRU lie in the page: a monitor may step it by itself. */
 __asm__(".section .text.beside, \"ax\"; .balign 4096;"
 	"beside_code: " TF_ON "nop; 1: incl %ebx; 2: pushf; 3: andl $~0x100, (%esp); 4: popf; 5: ret;"
-	"beside_int1: nop; .byte 0xf1; 6: nop; ret; .byte 0x0f, 0x01, 0xef; .balign 4096;"
+	"beside_int1: nop; .byte 0xf1; 6: nop; movl %ss, %eax; movl %eax, %ss; .byte 0xf1; 7: nop; ret;"
+	".byte 0x0f, 0x01, 0xef; .balign 4096;"
 	".section .rodata; .balign 4; beside_list: .long 1b, 2b, 3b, 4b, 5b, 0;"
-	"beside_int1_at: .long 6b; .text");
+	"beside_int1_at: .long 6b, 7b; .text");
 extern const unsigned char beside_code[], beside_int1[];
-extern const uintptr_t beside_list[], beside_int1_at;
+extern const uintptr_t beside_list[], beside_int1_at[];
 
 static void beside_wrpkru(void)
 {
@@ -92,8 +93,9 @@ static void beside_wrpkru(void)
 	run_block(beside_code, beside_list, r);
 	steps = 0;
 	reg_call(&r, beside_int1);
-	CHECK_EQ(steps, 1);
-	CHECK(step_eip[0] == beside_int1_at);
+	CHECK_EQ(steps, 2);
+	CHECK(step_eip[0] == beside_int1_at[0]);
+	CHECK(step_eip[1] == beside_int1_at[1]);
 }
 
 /* The trap after the setting POPF comes one instruction later, whichever that is. */

@@ -2836,8 +2836,7 @@ static void next_prefixes(void **state)
 		CHECK_EQ(r, next, want);
 		if (want == NEXT_XRSTOR)
 			CHECK_EQ(r, address, before.reg[EDI]);
-		if (want == NEXT_XRSTOR || want == NEXT_PUSHF ||
-		    want == NEXT_INT1)
+		if (want == NEXT_XRSTOR || want == NEXT_PUSHF)
 			CHECK_EQ(r, length, count + table[i].n);
 	}
 }

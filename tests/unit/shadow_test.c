@@ -421,6 +421,53 @@ static void protect_but(void **state)
 	check_record("but");
 }
 
+/* Every other page stays writable: no more mappings than there may be. */
+static void protect_gaps(void **state)
+{
+	u32 *directory = (u32 *)(void *)(ram + TABLE), i;
+	u32 *table = (u32 *)(void *)(ram + TABLE + PAGE_SIZE);
+
+	(void)state;
+	machine.map_count_max = 200;
+	machine.vm.cpu.cr0 = CR0_PG | CR0_WP;
+	machine.vm.cpu.cr3 = TABLE;
+	directory[A >> ROW_SHIFT] = (TABLE + PAGE_SIZE) | USED | PTE_W;
+	for (i = 0; i < 400; i++)
+		table[A / PAGE_SIZE % ROW_PAGES + i] =
+			i * PAGE_SIZE | USED | (i % 2 ? PTE_W | PTE_D : 0);
+	for (i = 0; i < 400; i += 16)
+		fill_at(A + i * PAGE_SIZE, i * PAGE_SIZE, 16,
+			FILL_USER | FILL_WRITABLE);
+	host_protect(&machine.vm, 0, OFFSET);
+	CHECK("gaps", mappings(0, OFFSET / PAGE_SIZE) + MAPPINGS_OWN <=
+		      machine.map_count_max);
+	check_record("gaps");
+}
+
+/* Neighbours of two page tables, when there are too many mappings. */
+static void renew_border(void **state)
+{
+	const u32 at = 0x08400000;
+	u32 *directory = (u32 *)(void *)(ram + TABLE);
+	u32 *table = (u32 *)(void *)(ram + TABLE + PAGE_SIZE);
+
+	(void)state;
+	machine.vm.cpu.cr0 = CR0_PG | CR0_WP;
+	machine.vm.cpu.cr3 = TABLE;
+	directory[(at >> ROW_SHIFT) - 1] = (TABLE + PAGE_SIZE) | USED | PTE_W;
+	directory[at >> ROW_SHIFT] = (TABLE + 2 * PAGE_SIZE) | USED | PTE_W;
+	fill_at(at - PAGE_SIZE, 0, 1, FILL_USER | FILL_WRITABLE);
+	fill_at(at, PAGE_SIZE, 1, FILL_USER | FILL_WRITABLE);
+	table[ROW_PAGES - 1] = 64 * PAGE_SIZE | USED | PTE_W | PTE_D;
+	table[ROW_PAGES] = 65 * PAGE_SIZE | USED | PTE_W | PTE_D;
+	here->mappings_high = machine.map_count_max - MAPPINGS_OWN - 1;
+	host_flush(&machine.vm, false);
+	host_drop(&machine.vm, 0, OFFSET);
+	CHECK_EQ("first", seen(at - PAGE_SIZE), '.');
+	CHECK_EQ("second", seen(at), '.');
+	check_record("border");
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup(name, setup), \
 	{ #name "_scan", name, setup_scan, NULL, NULL }
@@ -431,7 +478,7 @@ int main(void)
 		TEST(protect_table), TEST(protect_dropped), TEST(protect_large),
 		TEST(protect_kernel), TEST(protect_limit), TEST(random_steps),
 		TEST(large_not_all_ram), TEST(renew_table), TEST(renew_much),
-		TEST(protect_but),
+		TEST(protect_but), TEST(protect_gaps), TEST(renew_border),
 	};
 
 	return RUN_TESTS("shadow", tests, NULL, NULL);

@@ -102,6 +102,7 @@ static long sys6(long nr, long a, long b, long c, long d, long e, long f)
 
 	if (nr == __NR_madvise) {	/* by keys_renew() */
 		CHECK_EQ("madvise", (u64)a, ALT_STACK);
+		CHECK_EQ("madvise", (u64)b, ALT_STACK_BYTES);	/* no frames here */
 		return 0;
 	}
 	calls++;
