@@ -31,6 +31,9 @@
 #include "../mm/mm_internal.h"
 #include "plex86.h"
 
+/* Since the last fork(), in halves of a page: the kernel asks twice for each. */
+static unsigned int copied;
+
 /**
  * plex86_protect() - flush the TLB of writable translations
  * @mm: whose
@@ -51,37 +54,63 @@ bool plex86_protect(struct mm_struct *mm)
 	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
 	    mm != this_cpu_read(cpu_tlbstate.loaded_mm))
 		return false;
+	copied = 0;
 	return !plex86_call2(PLEX86_CALL_PROTECT, 0, PAGE_OFFSET);
+}
+
+/* The context that each ASID had when its mm was dead. */
+static u64 dead[TLB_NR_DYN_ASIDS];
+
+static bool is_dead(u16 asid)
+{
+	return dead[asid] &&
+	       dead[asid] == this_cpu_read(cpu_tlbstate.ctxs[asid].ctx_id);
 }
 
 /**
  * plex86_flush_later() - flush the TLB of what is loaded when it is used again
  * @mm: what is loaded
  *
- * A lazy mm is not in use on this CPU.  Before it is, switch_mm_irqs_off() compares
- * generations, and flushes.  A flush at once would be to keep the CPU from
- * reading ahead in page tables that are about to be freed; the host does not.
+ * A lazy mm is not in use on this CPU.  Before it is, switch_mm_irqs_off()
+ * compares generations, and flushes.  A flush at once would be to keep the CPU
+ * from reading ahead in page tables that are about to be freed; the host reads
+ * them at a fault and at a load of CR3 only (abi/plex86-abi.md, 8.8).
  *
  * A dead mm is not used again.  The next new one gets its ASID, and so the space
  * where the host has what a process much like it had mapped: that of another
- * child of the same parent, mostly.  In turn it could be the parent's.
+ * child of the same parent, mostly.  In turn it could be the parent's.  For those
+ * that come after it, this begins where most dead ones are in a row.
  *
  * Return: false if @mm is in use.
  */
 bool plex86_flush_later(struct mm_struct *mm)
 {
+	u16 asid = this_cpu_read(cpu_tlbstate.loaded_mm_asid);
+	u16 first, n, most = 0;
+
 	if (!this_cpu_read(cpu_tlbstate_shared.is_lazy))
 		return false;
-	if (!atomic_read(&mm->mm_users))
-		this_cpu_write(cpu_tlbstate.next_asid,
-			       this_cpu_read(cpu_tlbstate.loaded_mm_asid));
+	if (atomic_read(&mm->mm_users))
+		return true;
+	dead[asid] = this_cpu_read(cpu_tlbstate.ctxs[asid].ctx_id);
+	for (first = 0; first < TLB_NR_DYN_ASIDS; first += n + 1) {
+		for (n = 0; first + n < TLB_NR_DYN_ASIDS; n++)
+			if (!is_dead(first + n))
+				break;
+		if (n <= most)
+			continue;
+		most = n;
+		this_cpu_write(cpu_tlbstate.next_asid, first);
+	}
 	return true;
 }
 
 /*
  * What fork() copies: of any area some pages at its start, small areas as a
- * whole, and around the stack pointer.  That bounds it where a process is big.
+ * whole, and around the stack pointer; all in all COPY_MOST pages.  (Two forks at
+ * a time, of which one sleeps, share that.)
  */
+#define COPY_MOST	128U
 #define COPY_START	8U
 #define COPY_SMALL	32U
 #define COPY_BELOW_SP	1U
@@ -106,8 +135,10 @@ bool plex86_copies(struct vm_area_struct *vma, unsigned long index)
 	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
 	    (vma->vm_flags & (VM_WRITE | VM_HUGETLB)) != VM_WRITE)
 		return false;
-	return page < COPY_START || vma_pages(vma) <= COPY_SMALL ||
-	       at + COPY_BELOW_SP - sp <= COPY_BELOW_SP + COPY_ABOVE_SP;
+	if (page >= COPY_START && vma_pages(vma) > COPY_SMALL &&
+	    at + COPY_BELOW_SP - sp > COPY_BELOW_SP + COPY_ABOVE_SP)
+		return false;
+	return copied++ < 2 * COPY_MOST;
 }
 
 /* Of a larger area fork() copies no page tables that it need not. */
