@@ -306,6 +306,7 @@ static void far(void)
 /* A descriptor of code in a slot that a program may set: none of 64 bits, none of the kernel. */
 static void far_tls(void)
 {
+	need_keys();
 	code_new();
 	for (unsigned int kind = 0; kind < 64; kind++) {
 		struct user_desc d = {
@@ -318,7 +319,7 @@ static void far_tls(void)
 
 		if (syscall(SYS_set_thread_area, &d))
 			continue;
-		for (int way = 0; way < WAYS; way++)
+		for (int way = JUMP; way <= CALL; way++)
 			for (int wide = 0; wide < 2; wide++) {
 				unsigned char bytes[16], *at = bytes;
 				static struct { uint32_t ip; uint16_t cs; } to;
@@ -327,7 +328,7 @@ static void far_tls(void)
 				to.ip = landing;
 				to.cs = SEL_HOSTILE;
 				in.r[SI] = (uintptr_t)&to;
-				PUT(&at, 0xff, way & 1 ? 0x1e : 0x2e);
+				PUT(&at, 0xff, way == CALL ? 0x1e : 0x2e);
 				code_put(bytes, (size_t)(at - bytes));
 				try_note("far transfer to a segment of kind 0x%x", kind);
 				code_try(&o, &in, wide);

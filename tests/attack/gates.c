@@ -7,7 +7,7 @@
 
 #define GATES_BYTES	0x480u		/* as far as there is code, and what lies behind it */
 #define ENTRANCES_BYTES	0x300u		/* entry.S is the start of the monitor's text */
-#define MONITOR_BYTES	0x9000u
+#define MONITOR_BYTES	0xb000u
 #define FL_CLEAN	FL_BASE
 
 /* The registers of a gate: what it loads, leaves, and returns. The last denies key 0. */
@@ -126,9 +126,12 @@ static bool sweep_wide;
 static uint32_t sweep_flags, sweep_bytes;
 static uint64_t sweep_base;
 
+/* Every byte before one comes again, and few tries are spread over all. */
 static void one(uint32_t i)
 {
-	attempt(sweep_base + i % sweep_bytes, sweep_wide, i, sweep_flags);
+	const uint64_t stride = 1009;		/* a prime that no length is a multiple of */
+
+	attempt(sweep_base + (i + seed) * stride % sweep_bytes, sweep_wide, i, sweep_flags);
 }
 
 static void gates(uint64_t base, uint32_t bytes, bool wide, uint32_t flags, int percent)

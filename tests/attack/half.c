@@ -156,7 +156,7 @@ static void load(uint32_t i)
 
 	registers_init(&in, false);
 	in.ip = loaders[at];
-	in.r[AX] = i & 1 ? 0x200 : rights[i / 2 % 3];
+	in.r[AX] = i & 1 ? 0x200 : rights[i / 4 / loaders_n % 3];
 	/* XRSTOR: the memory operand is where any register points; the bit is PKRU's. */
 	if (i & 1) {
 		memset(image, 0, sizeof(image));

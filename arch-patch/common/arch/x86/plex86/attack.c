@@ -69,7 +69,7 @@ static __printf(1, 2) bool breach(const char *format, ...)
 	return false;
 }
 
-static u64 dice;
+static u64 dice = 1;
 
 static void dice_init(u64 seed, u64 stream)
 {
