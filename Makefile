@@ -41,9 +41,14 @@ run: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 # Known before the long way to a kernel.
 .PHONY: run-check
 run-check: $(B)/plex86
-	@[ '$(ISOLATION)' != keys ] || $(B)/plex86 host > /dev/null || { $(B)/plex86 host >&2; \
-		echo 'make run: this machine cannot keep guest programs from the monitor;' \
-			'if they may have your rights, say make run ISOLATION=none' >&2; exit 1; }
+	@case '$(ISOLATION)' in \
+	none) ;; \
+	keys) $(B)/plex86 host > /dev/null || { $(B)/plex86 host >&2; \
+		echo 'make run: this machine has nothing to keep guest programs from the monitor;' \
+			'if a guest program may have your rights, say make run ISOLATION=none' >&2; \
+		exit 1; } ;; \
+	*) echo 'make run: ISOLATION=$(ISOLATION): no such way; say keys or none' >&2; exit 1 ;; \
+	esac
 
 .PHONY: test
 test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/attack
