@@ -464,16 +464,21 @@ bool console_drain(struct console *con)
 
 /*
  * Closing a pseudo-terminal throws away what its reader has not yet taken: give
- * one that is there the time to.
+ * one that is there the time to, a second from the last that it took.  Nothing
+ * there may mean that the kernel has yet to move more of it.
  */
 static void await_reader(int slave)
 {
 	struct timespec step = { .tv_nsec = 10000000 };
-	int i, unread;
+	int i, unread, before = 0, none = 0;
 
-	for (i = 0; i < 100; i++) {
-		if (ioctl(slave, FIONREAD, &unread) || !unread)
+	for (i = 0; i < 100 && none < 3; i++) {
+		if (ioctl(slave, FIONREAD, &unread))
 			break;
+		none = unread ? 0 : none + 1;
+		if (unread < before)
+			i = 0;
+		before = unread;
 		nanosleep(&step, NULL);
 	}
 }
