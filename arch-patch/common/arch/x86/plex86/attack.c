@@ -55,6 +55,7 @@ struct attack_out attack_out;
 static gate_desc table[256] __aligned(8);
 static u8 *stack, *page;
 static u32 landing;
+static u8 landing_code[LANDING_BYTES];
 static bool keys;
 static char *why;
 static size_t why_size;
@@ -98,12 +99,20 @@ static void attack_init(u64 ip, bool wide)
 		((u32 *)stack)[i] = wide && i % 2 ? 0 : landing;
 }
 
+/* A random program can write over the landing, which then tells nothing. */
+static bool landing_is_whole(void)
+{
+	return !memcmp(attack_land_pku, landing_code, LANDING_BYTES);
+}
+
 /* With interrupts off.  False if the try has gained rights. */
 static bool attack(const char *what)
 {
 	struct desc_ptr own = { sizeof(table) - 1, (unsigned long)table };
 	struct desc_ptr before;
 
+	if (!landing_is_whole())
+		memcpy((void *)attack_land_pku, landing_code, LANDING_BYTES);
 	if (attack_in.flags & X86_EFLAGS_IF)
 		plex86_call(PLEX86_CALL_TIMER, TIMEOUT_NS, 0, 0, 0, 0);
 	store_idt(&before);
@@ -111,7 +120,7 @@ static bool attack(const char *what)
 	attack_enter();
 	load_idt(&before);
 	plex86_info->vif = 0;
-	if (attack_out.eip != (u32)attack_breached)
+	if (attack_out.eip != (u32)attack_breached || !landing_is_whole())
 		return true;
 	return breach("%s %#llx: PKRU %#x", what, attack_in.ip, attack_out.eax);
 }
@@ -122,6 +131,7 @@ static bool begin(char *detail, size_t size)
 
 	why = detail;
 	why_size = size;
+	memcpy(landing_code, attack_land_pku, LANDING_BYTES);
 	if (!stack) {
 		stack = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 2);
 		page = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 1);
@@ -192,7 +202,7 @@ static bool memory(void)
 /* --- the gates and the monitor's entrances --- */
 
 static const u32 rights[] = {
-	0, PKRU_KERNEL, 0x55555594, 0x55555554, 0x55555550, 0x200, ~0u,
+	0, PKRU_KERNEL, PKRU_USER, 0x55555554, 0x55555550, 0x200, ~0u,
 };
 
 static u64 any(bool wide)

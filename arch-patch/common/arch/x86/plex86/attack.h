@@ -7,6 +7,9 @@
 #define PKRU_KERNEL	0x55555590
 #define PKRU_USER	0x55555594
 
+/* Both landings, from attack_land_pku on. */
+#define LANDING_BYTES	64
+
 /* Offsets in struct attack_in. */
 #define IN_IP		0x80
 #define IN_FLAGS	0x88

@@ -83,6 +83,7 @@ attack_enter:
 	.code32
 
 /* From here on the bytes mean the same in both modes. */
+	.balign	LANDING_BYTES
 	.globl	attack_land_pku, attack_landed_pku, attack_breached
 attack_land_pku:
 	.fill	16, 1, 0x90			/* entered before or behind */
@@ -103,6 +104,7 @@ attack_land_plain:
 attack_landed:
 	ud2
 
+	.balign	LANDING_BYTES
 	.globl	attack_rdpkru
 attack_rdpkru:
 	xor	%ecx, %ecx
