@@ -113,11 +113,12 @@ static void init_queues(struct device *dev)
 
 /*
  * devices_add() - put @dev into the table, as the next device
+ * @name: what the user knows it by
  *
  * Returns 0, or -1 after saying that the table is full.
  */
 int devices_add(struct devices *devices, struct device *dev,
-		const struct device_ops *ops)
+		const struct device_ops *ops, const char *name)
 {
 	if (devices->count == PLEX86_MAX_DEVICES) {
 		complain("too many devices; a guest has %u at most",
@@ -125,9 +126,21 @@ int devices_add(struct devices *devices, struct device *dev,
 		return -1;
 	}
 	dev->ops = ops;
+	snprintf(dev->name, sizeof(dev->name), "%s", name);
 	dev->number = devices->count;
 	devices->device[devices->count++] = dev;
 	return 0;
+}
+
+/* devices_find() - the device of that name, or NULL */
+struct device *devices_find(struct devices *devices, const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < devices->count; i++)
+		if (devices->device[i] && !strcmp(devices->device[i]->name, name))
+			return devices->device[i];
+	return NULL;
 }
 
 /* devices_start() - give all of them to a new boot */
@@ -140,6 +153,8 @@ void devices_start(struct vm_context *ctx)
 		struct device *dev = ctx->devices.device[i];
 		struct plex86_dev *page;
 
+		if (!dev)
+			continue;
 		dev->ctx = ctx;
 		dev->resetting = false;
 		dev->holder = (struct memory_holder){ vm_hold, vm_release, ctx };
@@ -156,7 +171,33 @@ void devices_start(struct vm_context *ctx)
 	}
 }
 
-/* devices_reset() - do the resets that the guest asked for */
+/* device_remove() - take @dev from the guest, as soon as it is at rest */
+void device_remove(struct device *dev)
+{
+	dev->removing = true;
+}
+
+/* The back end of @dev is at rest: it goes, and the guest is told. */
+static void drop(struct vm_context *ctx, struct device *dev)
+{
+	struct plex86_dev *page = device_page(dev);
+	u32 n, number = dev->number;
+
+	for (n = 0; n < QUEUES_MAX; n++)
+		queue_detach(&dev->queue[n]);
+	ctx->devices.device[number] = NULL;
+	dev->ops->close(dev);
+	__atomic_or_fetch(&page->status, PLEX86_DEV_GONE, __ATOMIC_SEQ_CST);
+	vm_device_interrupt(ctx, number);
+}
+
+static bool at_rest(struct device *dev)
+{
+	dev->resetting = dev->ops->reset && !dev->ops->reset(dev);
+	return !dev->resetting;
+}
+
+/* devices_reset() - do the resets that the guest asked for, and the removals */
 void devices_reset(struct vm_context *ctx)
 {
 	struct state *state = ctx->state;
@@ -167,15 +208,19 @@ void devices_reset(struct vm_context *ctx)
 
 		wanted = __atomic_load_n(&state->reset_wanted[i],
 					 __ATOMIC_SEQ_CST);
-		if (state->reset_done[i] == wanted)
+		if (dev && (dev->removing || state->reset_done[i] != wanted) &&
+		    !at_rest(dev))
 			continue;
-		dev->resetting = dev->ops->reset && !dev->ops->reset(dev);
-		if (dev->resetting)
+		if (dev && dev->removing) {
+			drop(ctx, dev);
+		} else if (state->reset_done[i] == wanted) {
 			continue;
-		for (n = 0; n < QUEUES_MAX; n++)
-			__atomic_store_n(&state->queues[i * QUEUES_MAX + n].ready,
-					 0, __ATOMIC_SEQ_CST);
-		init_queues(dev);
+		} else if (dev) {
+			for (n = 0; n < QUEUES_MAX; n++)
+				__atomic_store_n(&state->queues[i * QUEUES_MAX + n].ready,
+						 0, __ATOMIC_SEQ_CST);
+			init_queues(dev);
+		}
 		__atomic_store_n(&state->reset_done[i], wanted,
 				 __ATOMIC_SEQ_CST);
 	}
@@ -189,7 +234,7 @@ void devices_wait(struct vm_context *ctx, struct waits *waits)
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
 
-		if (dev->ops->wait)
+		if (dev && dev->ops->wait)
 			dev->ops->wait(dev, waits);
 	}
 }
@@ -203,6 +248,8 @@ void devices_work(struct vm_context *ctx, const struct waits *waits)
 		struct device *dev = ctx->devices.device[i];
 		bool tell = false;
 
+		if (!dev)
+			continue;
 		dev->ops->work(dev, waits);
 		for (n = 0; n < QUEUES_MAX; n++)
 			tell |= queue_wants_interrupt(&dev->queue[n]);
@@ -220,10 +267,31 @@ bool devices_drain(struct vm_context *ctx)
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
 
-		if (dev->ops->drain)
+		if (dev && dev->ops->drain)
 			left |= dev->ops->drain(dev);
 	}
 	return left;
+}
+
+/*
+ * devices_stop() - the boot is over: return when no back end touches the
+ * guest's memory any more
+ */
+void devices_stop(struct vm_context *ctx)
+{
+	struct waits *waits = &ctx->waits;
+	u32 i;
+
+	for (i = 0; i < ctx->devices.count; i++) {
+		struct device *dev = ctx->devices.device[i];
+
+		while (dev && dev->ops->reset && !dev->ops->reset(dev)) {
+			waits_begin(waits);
+			dev->ops->wait(dev, waits);
+			waits_poll(waits);
+			dev->ops->work(dev, waits);
+		}
+	}
 }
 
 /* devices_close() - let go of all of them */
@@ -233,6 +301,7 @@ void devices_close(struct vm_context *ctx)
 		struct device *dev =
 			ctx->devices.device[--ctx->devices.count];
 
-		dev->ops->close(dev);
+		if (dev)
+			dev->ops->close(dev);
 	}
 }

@@ -25,8 +25,8 @@ struct waits {
 #define WAITS_NOTHING	(~0u)	/* no index of fds */
 
 /*
- * A kind of back end.  None of these may wait for anything, and only start, work
- * and close must be there.
+ * A kind of back end.  None of these may wait for anything.  Only start, work
+ * and close must be there; what has no reset can always go.
  */
 struct device_ops {
 	u32 type;		/* PLEX86_DEV_* */
@@ -56,20 +56,25 @@ struct device_ops {
 	 */
 	bool (*drain)(struct device *dev);
 
+	/* Its size may be another: look.  Returns 0 or an errno. */
+	int (*resize)(struct device *dev);
+
 	void (*close)(struct device *dev);
 };
 
 /* Part of each back end's own structure. */
 struct device {
 	const struct device_ops *ops;
+	char name[16];
 	struct vm_context *ctx;	/* NULL: no boot has had it */
 	u32 number;		/* of its device page */
 	bool resetting;		/* ops->reset() was asked, and is not through */
+	bool removing;		/* it is to go as soon as that is through */
 	struct memory_holder holder;
 	struct queue queue[QUEUES_MAX];
 };
 
-/* The table; a device's number is its index. */
+/* The table; a device's number is its index.  NULL: it was removed. */
 struct devices {
 	struct device *device[PLEX86_MAX_DEVICES];
 	u32 count;
@@ -85,14 +90,17 @@ int waits_poll(struct waits *waits);
 short waits_came(const struct waits *waits, u32 index);
 
 int devices_add(struct devices *devices, struct device *dev,
-		const struct device_ops *ops);
+		const struct device_ops *ops, const char *name);
+struct device *devices_find(struct devices *devices, const char *name);
 void devices_start(struct vm_context *ctx);
 void devices_reset(struct vm_context *ctx);
 void devices_wait(struct vm_context *ctx, struct waits *waits);
 void devices_work(struct vm_context *ctx, const struct waits *waits);
+void devices_stop(struct vm_context *ctx);
 bool devices_drain(struct vm_context *ctx);
 void devices_close(struct vm_context *ctx);
 
+void device_remove(struct device *dev);
 struct plex86_dev *device_page(struct device *dev);
 void device_configure(struct device *dev, const void *config, u32 bytes);
 

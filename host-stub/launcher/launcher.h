@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "device.h"
+#include "disk.h"
 #include "image.h"
 #include "state.h"
 
@@ -34,11 +35,14 @@ struct options {
 	const char *append;
 	const char *console;	/* "stdio", "pty" or a file */
 	const char *stats;
+	const char *control;
 	u64 mem_bytes;
+	struct disk_options disk[PLEX86_MAX_DEVICES];
+	u32 disks;
 	bool no_reboot;
 	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
-	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys;
+	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys, mask_uring;
 };
 
 /* A reading of the TSC; tsc.c. */
@@ -52,6 +56,22 @@ struct file {
 	u8 *data;		/* NULL: not held */
 	u64 bytes;
 	struct stat stat;	/* when it was read */
+};
+
+#define CONTROL_CLIENTS	4
+#define CONTROL_LINE	256
+
+/* Who tells this VM what to do; control.c. */
+struct control {
+	const char *path;	/* NULL: nobody can */
+	int listener;
+	u32 listener_wait;	/* waits_fd() */
+	struct {
+		int fd;		/* -1: free */
+		u32 wait;
+		u32 bytes;
+		char line[CONTROL_LINE];
+	} client[CONTROL_CLIENTS];
 };
 
 /* Where the spaces run; balance.c. */
@@ -75,6 +95,7 @@ struct vm_context {
 	struct end end;		/* how it ended, copied and checked */
 	struct devices devices;
 	struct device *console;
+	struct control control;
 	struct waits waits;
 	bool quit;		/* the user wants the guest stopped at once */
 	struct tsc_sample tsc_start;
@@ -126,6 +147,13 @@ int terminal_raw(int fd);
 void terminal_restore(void);
 bool terminal_is_raw(void);
 void terminal_continued(void);
+
+/* control.c */
+int control_open(struct control *control, const char *path);
+void control_wait(struct control *control, struct waits *waits);
+void control_work(struct vm_context *ctx);
+void control_close(struct control *control);
+int verb_control(int argc, char **argv);
 
 /* console.c */
 struct device *console_add(struct devices *devices,

@@ -505,6 +505,7 @@ static int serve(struct vm_context *ctx)
 			waits_until(waits, now_ns() + (u64)ms * NS_PER_MS);
 		doorbell = waits_fd(waits, ctx->doorbell_fd, POLLIN);
 		signals = waits_fd(waits, ctx->signal_fd, POLLIN);
+		control_wait(&ctx->control, waits);
 		devices_wait(ctx, waits);
 		if (waits_poll(waits)) {
 			complain("poll: %s", strerror(errno));
@@ -521,6 +522,7 @@ static int serve(struct vm_context *ctx)
 				 strsignal(status));
 			return 128 + status;
 		}
+		control_work(ctx);
 		devices_reset(ctx);
 		devices_work(ctx, waits);
 		if (ctx->quit)
@@ -565,6 +567,7 @@ static int boot(struct vm_context *ctx, bool *again)
 		status = serve(ctx);
 	}
 	stop_spaces(ctx);
+	devices_stop(ctx);
 	if (status < 0) {
 		switch (end->how) {
 		case END_REBOOT:
@@ -613,6 +616,7 @@ static int open_signals(struct vm_context *ctx)
 	sigaddset(&blocked, SIG_KICK);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* an error of that write is enough */
 	ctx->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	ctx->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ctx->signal_fd < 0 || ctx->doorbell_fd < 0) {
@@ -663,6 +667,19 @@ static int read_guest(struct vm_context *ctx)
 	return 0;
 }
 
+static int add_disks(struct vm_context *ctx)
+{
+	struct options *o = &ctx->options;
+	u32 i;
+
+	for (i = 0; i < o->disks; i++) {
+		o->disk[i].no_uring = o->mask_uring;
+		if (disk_add(&ctx->devices, &o->disk[i], i + 1))
+			return -1;
+	}
+	return 0;
+}
+
 /* verb_run() - `plex86 run`; returns the exit status */
 int verb_run(int argc, char **argv)
 {
@@ -679,7 +696,8 @@ int verb_run(int argc, char **argv)
 	    open_signals(&ctx) || map_monitor(&ctx.options))
 		goto out;
 	ctx.console = console_add(&ctx.devices, &ctx.options);
-	if (!ctx.console)
+	if (!ctx.console || add_disks(&ctx) ||
+	    control_open(&ctx.control, ctx.options.control))
 		goto out;
 	if (report_check(&ctx.options))
 		again = false;
@@ -692,6 +710,7 @@ int verb_run(int argc, char **argv)
 		}
 	}
 out:
+	control_close(&ctx.control);
 	devices_close(&ctx);
 	free(ctx.waits.fds);
 	drop_guest(&ctx);
