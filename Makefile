@@ -46,7 +46,7 @@ run-check: $(B)/plex86
 			'if they may have your rights, say make run ISOLATION=none' >&2; exit 1; }
 
 .PHONY: test
-test: deps-test all $(B)/conform
+test: deps-test all $(B)/conform $(B)/disktest
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
@@ -148,3 +148,7 @@ $(B)/initramfs.cpio.gz: $(B)/busybox/bin/busybox tools/mkinitramfs \
 $(B)/conform: $(wildcard tests/guest/*.c tests/guest/*.h) abi/plex86.h
 	@echo "tests: $@"
 	@gcc -m32 -static -O2 -std=gnu11 -Wall -Wextra -Werror -pthread -o $@ $(filter %.c,$^)
+
+$(B)/disktest: tests/block/disktest.c
+	@echo "tests: $@"
+	@gcc -m32 -static -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $<
