@@ -78,6 +78,18 @@ struct plex86_dev *device_page(struct device *dev)
 	return (void *)dev->ctx->state->device_page[dev->number];
 }
 
+/* device_tell() - interrupt the guest, if it asked to be for what was completed */
+void device_tell(struct device *dev)
+{
+	bool tell = false;
+	u32 n;
+
+	for (n = 0; n < QUEUES_MAX; n++)
+		tell |= queue_wants_interrupt(&dev->queue[n]);
+	if (tell)
+		vm_device_interrupt(dev->ctx, dev->number);
+}
+
 /*
  * device_configure() - change the configuration of @dev, and tell the guest
  * @config, @bytes: all of it
@@ -242,20 +254,31 @@ void devices_wait(struct vm_context *ctx, struct waits *waits)
 /* devices_work() - give each its turn, and tell the guest of what was done */
 void devices_work(struct vm_context *ctx, const struct waits *waits)
 {
-	u32 i, n;
+	u32 i;
 
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
-		bool tell = false;
 
 		if (!dev)
 			continue;
 		dev->ops->work(dev, waits);
-		for (n = 0; n < QUEUES_MAX; n++)
-			tell |= queue_wants_interrupt(&dev->queue[n]);
-		if (tell)
-			vm_device_interrupt(ctx, i);
+		device_tell(dev);
 	}
+}
+
+/* devices_pending() - has the guest made a request that nobody has taken? */
+bool devices_pending(struct vm_context *ctx)
+{
+	u32 i, n;
+
+	for (i = 0; i < ctx->devices.count; i++) {
+		const struct device *dev = ctx->devices.device[i];
+
+		for (n = 0; dev && n < QUEUES_MAX; n++)
+			if (queue_pending(&dev->queue[n]))
+				return true;
+	}
+	return false;
 }
 
 /* devices_drain() - the guest has ended: is there something left to be done? */

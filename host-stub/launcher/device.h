@@ -97,11 +97,13 @@ void devices_reset(struct vm_context *ctx);
 void devices_wait(struct vm_context *ctx, struct waits *waits);
 void devices_work(struct vm_context *ctx, const struct waits *waits);
 void devices_stop(struct vm_context *ctx);
+bool devices_pending(struct vm_context *ctx);
 bool devices_drain(struct vm_context *ctx);
 void devices_close(struct vm_context *ctx);
 
 void device_remove(struct device *dev);
 struct plex86_dev *device_page(struct device *dev);
+void device_tell(struct device *dev);
 void device_configure(struct device *dev, const void *config, u32 bytes);
 
 #endif

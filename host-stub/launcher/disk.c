@@ -7,6 +7,10 @@
  * medium.  A completion is made when the medium has said disk_done(), never
  * before: what a FLUSH or a durable write promises hangs on that.
  *
+ * Waking a process on another processor takes longer than many a request.  So
+ * after completions a disk looks out for the next request for a moment, and says
+ * so (state.attentive): a guest that halts meanwhile looks out for its answer.
+ *
  * Guest RAM that a read goes to is held from submission to completion, so that
  * the guest executes nothing that is being written.
  */
@@ -20,7 +24,9 @@
 #define SEGS		128u
 #define REQUEST_BYTES	(1u << 20)
 #define RANGE_BYTES	(1ull << 30)	/* of one DISCARD or WRITE_ZEROES */
-#define ROUNDS		8u		/* before others have their turn */
+#define CHUNK		8u		/* submitted before completions are told */
+#define LOOK_OUT_NS	50000u		/* for the next request */
+#define TURN_NS		1000000u	/* before others have their turn */
 #define NS_PER_S	1000000000ull
 
 #define SECTOR		((u64)PLEX86_BLK_SECTOR)
@@ -219,12 +225,23 @@ static void take(struct disk *disk)
 	}
 }
 
+/*
+ * Has the medium begin what it was given, and tells the guest of what it has
+ * completed in doing so, which goes on while we do.
+ */
+static void go(struct disk *disk)
+{
+	if (disk->medium->ops->go)
+		disk->medium->ops->go(disk->medium);
+	device_tell(&disk->device);
+}
+
 /* Hands to the medium what may go now; false: nothing. */
 static bool pass(struct disk *disk)
 {
 	struct disk_request *dr;
-	bool some = false;
 	u64 now = now_ns();
+	u32 some = 0;
 
 	while ((dr = disk->waiting)) {
 		bool counts = dr->req.op != PLEX86_BLK_OP_FLUSH;
@@ -248,9 +265,26 @@ static bool pass(struct disk *disk)
 		}
 		disk->in_flight++;
 		disk->medium->ops->submit(disk->medium, dr);
-		some = true;
+		if (!(++some % CHUNK))
+			go(disk);
 	}
+	if (some % CHUNK)
+		go(disk);
 	return some;
+}
+
+/* Looks out for a request, of whatever device. */
+static void look_out(struct disk *disk)
+{
+	struct vm_context *ctx = disk->device.ctx;
+	u64 until = now_ns() + LOOK_OUT_NS;
+	u32 n;
+
+	__atomic_store_n(&ctx->state->attentive, 1, __ATOMIC_RELAXED);
+	for (n = 0; n < QUEUES_MAX; n++)
+		queue_quiet(&disk->device.queue[n]);
+	while (!devices_pending(ctx) && now_ns() < until)
+		__builtin_ia32_pause();
 }
 
 /*
@@ -329,23 +363,36 @@ static void disk_wait(struct device *dev, struct waits *waits)
 		waits_until(waits, iops > bps ? iops : bps);
 }
 
+/* May this disk keep a processor busy with looking out? */
+static bool eager(const struct disk *disk)
+{
+	const struct vm_context *ctx = disk->device.ctx;
+
+	return ctx && ctx->balance.on && !disk->device.resetting &&
+	       !disk->in_flight && !disk->waiting;
+}
+
 static void disk_work(struct device *dev, const struct waits *waits)
 {
 	struct disk *disk = disk_of(dev);
-	struct medium *m = disk->medium;
-	u32 round;
+	u64 end = now_ns() + TURN_NS;
 
-	m->ops->work(m, waits);
-	/* What is in the host's memory is done while it is submitted. */
-	for (round = 0; round < ROUNDS; round++) {
-		disk->more = false;
+	disk->more = false;
+	disk->medium->ops->work(disk->medium, waits);
+	for (;;) {
 		take(disk);
 		if (!pass(disk))
-			return;
-		if (m->ops->go)
-			m->ops->go(m);
+			break;
+		if (now_ns() > end) {
+			disk->more = !dev->resetting;
+			break;
+		}
+		if (eager(disk))
+			look_out(disk);
 	}
-	disk->more = !dev->resetting;
+	if (dev->ctx)
+		__atomic_store_n(&dev->ctx->state->attentive, 0,
+				 __ATOMIC_RELAXED);
 }
 
 static void disk_close(struct device *dev)

@@ -168,7 +168,7 @@ static const struct option_entry entries[] = {
 	{ "console", "stdio|pty|FILE",
 	  "where the guest's console is (stdio);\n"
 	  "a FILE gets the output, and there is no input", set_console },
-	{ "disk", "file=PATH[,OPTION...]",
+	{ "disk", "file=PATH[,...]",
 	  "a disk on a file or block device, hblka and so on.\n"
 	  "Or nbd=URI, on an NBD server. Options:\n"
 	  "ro               the guest only reads it\n"

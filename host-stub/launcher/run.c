@@ -51,6 +51,9 @@ static void kick(struct vm_context *ctx)
 	pid_t pid;
 	u32 i;
 
+	/* What we have to tell is stored: it sees that. */
+	if (__atomic_load_n(&state->alert, __ATOMIC_SEQ_CST))
+		return;
 	if (__atomic_exchange_n(&state->kicked, 1, __ATOMIC_SEQ_CST))
 		return;
 	/* 0: no space runs yet; the first looks before it does. */

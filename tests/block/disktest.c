@@ -14,11 +14,14 @@
  *   disktest blocks DEV                    durable blocks, likewise
  *   disktest blocks-check DEV COUNT
  *
+ *   disktest speed DEV read|write|randread|randwrite BYTES DEPTH SECONDS
+ *
  * All I/O on devices is O_DIRECT.  An operation that fails prints the name of its
  * error, and the status is 1; a comparison that fails says where, status 2.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +29,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -340,6 +344,66 @@ static int blocks_check(const char *name, uint32_t count)
 	return 0;
 }
 
+/* Transfers of @bytes with @depth of them under way, by the kernel's own AIO. */
+static int speed(const char *name, const char *how, uint32_t bytes,
+		 uint32_t depth, uint32_t seconds)
+{
+	int random = !strncmp(how, "rand", 4), writes = strstr(how, "write") != 0;
+	int fd = open_device(name, writes ? O_RDWR : O_RDONLY);
+	uint64_t places = size_of(fd) / bytes, at = 0, count = 0;
+	uint64_t state = 0x9e3779b97f4a7c15;
+	struct iocb *iocb = calloc(depth, sizeof(*iocb));
+	struct io_event *event = calloc(depth, sizeof(*event));
+	struct timespec start, now;
+	aio_context_t ctx = 0;
+	uint32_t i, free = 0;
+	double s;
+
+	if (syscall(SYS_io_setup, depth, &ctx) < 0)
+		failed("io_setup");
+	for (i = 0; i < depth; i++) {
+		void *data;
+
+		if (posix_memalign(&data, BLOCK, bytes))
+			failed("memory");
+		iocb[i].aio_lio_opcode = writes ? IOCB_CMD_PWRITE :
+						  IOCB_CMD_PREAD;
+		iocb[i].aio_fildes = (uint32_t)fd;
+		iocb[i].aio_buf = (uintptr_t)data;
+		iocb[i].aio_nbytes = bytes;
+		event[i].obj = (uintptr_t)&iocb[i];
+	}
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	free = depth;
+	do {
+		struct iocb *list[MOST];
+		long n;
+
+		for (i = 0; i < free; i++) {
+			list[i] = (struct iocb *)(uintptr_t)event[i].obj;
+			list[i]->aio_offset = (int64_t)(bytes *
+				(random ? next(&state) % places :
+					  at++ % places));
+		}
+		if (syscall(SYS_io_submit, ctx, free, list) != (long)free)
+			failed("io_submit");
+		n = syscall(SYS_io_getevents, ctx, 1, depth, event, NULL);
+		if (n < 1)
+			failed("io_getevents");
+		for (i = 0; i < (uint32_t)n; i++)
+			if (event[i].res != bytes)
+				failed("transfer");
+		free = (uint32_t)n;
+		count += free;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		s = (double)(now.tv_sec - start.tv_sec) +
+		    (double)(now.tv_nsec - start.tv_nsec) / 1e9;
+	} while (s < seconds);
+	printf("%.0f a second, %.1f MB/s, %.1f us each\n", (double)count / s,
+	       (double)count * bytes / s / 1e6, s * 1e6 / (double)count);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 2 ? argv[1] : "";
@@ -365,6 +429,9 @@ int main(int argc, char **argv)
 		journal(argv[2]);
 	if (!strcmp(verb, "journal-check"))
 		return journal_check(argv[2], (uint32_t)arg[0]);
+	if (!strcmp(verb, "speed") && argc == 7 && arg[2] <= MOST)
+		return speed(argv[2], argv[3], (uint32_t)arg[1],
+			     (uint32_t)arg[2], (uint32_t)atoi(argv[6]));
 	if (!strcmp(verb, "blocks"))
 		return blocks(argv[2]);
 	if (!strcmp(verb, "blocks-check"))

@@ -366,7 +366,7 @@ static void help_names_all(void **state)
 		"--kernel FILE", "--initrd FILE", "--append STRING",
 		"--mem SIZE", "--console stdio|pty|FILE", "--stats FILE",
 		"--no-reboot", "--mask-host FEATURE", "--control SOCKET",
-		"--disk file=PATH[,OPTION...]",
+		"--disk file=PATH[,...]",
 	};
 	char text[4096] = { 0 }, *line;
 	FILE *to = fmemopen(text, sizeof(text), "w");
