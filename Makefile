@@ -51,8 +51,9 @@ test: deps-test all $(B)/conform $(B)/disktest
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
-		$(B)/linux-$(LINE)-selftest/vmlinux
+		$(B)/linux-$(LINE)-selftest/vmlinux $(B)/disktest
 	@tools/bench
+	@tools/bench-disk
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)

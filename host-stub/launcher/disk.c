@@ -8,8 +8,9 @@
  * before: what a FLUSH or a durable write promises hangs on that.
  *
  * Waking a process on another processor takes longer than many a request.  So
- * after completions a disk looks out for the next request for a moment, and says
- * so (state.attentive): a guest that halts meanwhile looks out for its answer.
+ * as long as one thing follows the other quickly, a disk looks out for the next,
+ * request or completion, instead of sleeping, and says so (state.attentive): a
+ * guest that halts meanwhile looks out for its answer.
  *
  * Guest RAM that a read goes to is held from submission to completion, so that
  * the guest executes nothing that is being written.
@@ -25,7 +26,7 @@
 #define REQUEST_BYTES	(1u << 20)
 #define RANGE_BYTES	(1ull << 30)	/* of one DISCARD or WRITE_ZEROES */
 #define CHUNK		8u		/* submitted before completions are told */
-#define LOOK_OUT_NS	50000u		/* for the next request */
+#define LOOK_OUT_NS	200000u		/* what is quick, and how long to look out */
 #define TURN_NS		1000000u	/* before others have their turn */
 #define NS_PER_S	1000000000ull
 
@@ -49,6 +50,9 @@ struct disk {
 	struct disk_request *unused;
 	struct disk_request *waiting, **waiting_end;	/* in the guest's order */
 	u32 in_flight;			/* with the medium */
+	u64 events;			/* requests passed on, and completions */
+	u64 seen;			/* of those, when last looked at */
+	u64 seen_ns;			/* and when that was, CLOCK_MONOTONIC */
 };
 
 static struct disk *disk_of(struct device *dev)
@@ -124,6 +128,7 @@ static u16 status_of(int error)
 void disk_done(struct disk_request *dr, int error)
 {
 	dr->disk->in_flight--;
+	dr->disk->events++;
 	finish(dr, status_of(error), error ? 0 : dr->req.bytes);
 }
 
@@ -236,8 +241,8 @@ static void go(struct disk *disk)
 	device_tell(&disk->device);
 }
 
-/* Hands to the medium what may go now; false: nothing. */
-static bool pass(struct disk *disk)
+/* Hands to the medium what may go now. */
+static void pass(struct disk *disk)
 {
 	struct disk_request *dr;
 	u64 now = now_ns();
@@ -264,16 +269,21 @@ static bool pass(struct disk *disk)
 			meter_count(&disk->bps, dr->req.bytes, now);
 		}
 		disk->in_flight++;
+		disk->events++;
 		disk->medium->ops->submit(disk->medium, dr);
 		if (!(++some % CHUNK))
 			go(disk);
 	}
 	if (some % CHUNK)
 		go(disk);
-	return some;
 }
 
-/* Looks out for a request, of whatever device. */
+static bool ready(const struct disk *disk)
+{
+	return disk->in_flight && disk->medium->ops->ready(disk->medium);
+}
+
+/* Looks out for a request, of whatever device, and for completions. */
 static void look_out(struct disk *disk)
 {
 	struct vm_context *ctx = disk->device.ctx;
@@ -283,7 +293,7 @@ static void look_out(struct disk *disk)
 	__atomic_store_n(&ctx->state->attentive, 1, __ATOMIC_RELAXED);
 	for (n = 0; n < QUEUES_MAX; n++)
 		queue_quiet(&disk->device.queue[n]);
-	while (!devices_pending(ctx) && now_ns() < until)
+	while (!devices_pending(ctx) && !ready(disk) && now_ns() < until)
 		__builtin_ia32_pause();
 }
 
@@ -369,25 +379,33 @@ static bool eager(const struct disk *disk)
 	const struct vm_context *ctx = disk->device.ctx;
 
 	return ctx && ctx->balance.on && !disk->device.resetting &&
-	       !disk->in_flight && !disk->waiting;
+	       !disk->waiting && (!disk->in_flight || disk->medium->ops->ready);
 }
 
 static void disk_work(struct device *dev, const struct waits *waits)
 {
 	struct disk *disk = disk_of(dev);
-	u64 end = now_ns() + TURN_NS;
+	u64 now = now_ns(), end = now + TURN_NS;
 
 	disk->more = false;
-	disk->medium->ops->work(disk->medium, waits);
 	for (;;) {
+		bool quick;
+
+		disk->medium->ops->work(disk->medium, waits);
 		take(disk);
-		if (!pass(disk))
+		pass(disk);
+		device_tell(dev);
+		if (disk->events == disk->seen)
 			break;
-		if (now_ns() > end) {
+		disk->seen = disk->events;
+		now = now_ns();
+		quick = now - disk->seen_ns < LOOK_OUT_NS;
+		disk->seen_ns = now;
+		if (now > end) {
 			disk->more = !dev->resetting;
 			break;
 		}
-		if (eager(disk))
+		if (quick && eager(disk))
 			look_out(disk);
 	}
 	if (dev->ctx)

@@ -60,6 +60,9 @@ struct medium_ops {
 	/* Nothing more is submitted for now; may be absent. */
 	void (*go)(struct medium *m);
 
+	/* Will work() find completions?  Absent: only wait() can tell. */
+	bool (*ready)(struct medium *m);
+
 	void (*wait)(struct medium *m, struct waits *waits);
 	void (*work)(struct medium *m, const struct waits *waits);
 

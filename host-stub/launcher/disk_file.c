@@ -473,6 +473,13 @@ static void file_go(struct medium *m)
 	reap(f);
 }
 
+static bool file_ready(struct medium *m)
+{
+	struct disk_file *f = file_of(m);
+
+	return f->async && io_uring_cq_ready(&f->ring);
+}
+
 static void file_wait(struct medium *m, struct waits *waits)
 {
 	struct disk_file *f = file_of(m);
@@ -526,6 +533,7 @@ static void file_close(struct medium *m)
 static const struct medium_ops file_ops = {
 	.submit		= file_submit,
 	.go		= file_go,
+	.ready		= file_ready,
 	.wait		= file_wait,
 	.work		= file_work,
 	.measure	= file_measure,

@@ -17,7 +17,7 @@
 #include "sys.h"
 
 #define NS_PER_S	1000000000ull
-#define LOOK_OUT	2000u		/* PAUSEs; some 20 to 100 us */
+#define LOOK_OUT	4000u		/* PAUSEs; some 40 to 250 us */
 #define TIMER_NEVER	(~0ull)
 /* Farther deadlines are cut to this (292 years would overflow the host's). */
 #define TIMER_FARTHEST	(NS_PER_S * 3600 * 24 * 365)
