@@ -3,6 +3,9 @@
  * A disk's medium on an NBD server, by libnbd: remote disks, and files in any
  * format that qemu-nbd or nbdkit knows.
  *
+ * libnbd is loaded by the first disk that is on a server: with all the libraries
+ * that it needs itself it takes longer to load than a guest takes to boot.
+ *
  * The connection is made before the guest starts, and after that nothing here
  * waits.  A server that goes away, or that does not answer in time, costs the
  * connection, and all requests from then on are errors.  What has not been
@@ -12,6 +15,7 @@
 #include "disk.h"
 #include "launcher.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <libnbd.h>
 #include <string.h>
@@ -22,9 +26,27 @@
 #define TIMEOUT_S	30u
 #define NS_PER_S	1000000000ull
 #define GOODBYE_MS	100
+#define LIBRARY		"libnbd.so.0"
+
+/* What of libnbd is called; each as nbd_NAME(). */
+#define CALLS(X) \
+	X(create) X(close) X(aio_connect_uri) X(aio_is_connecting) \
+	X(aio_is_ready) X(aio_is_dead) X(aio_is_closed) X(aio_disconnect) \
+	X(poll) X(aio_get_fd) X(aio_get_direction) X(aio_notify_read) \
+	X(aio_notify_write) X(aio_pread) X(aio_pwrite) X(aio_flush) \
+	X(aio_trim) X(aio_zero) X(get_errno) X(get_error) \
+	X(get_size) X(get_block_size) X(is_read_only) X(is_rotational) \
+	X(can_flush) X(can_fua) X(can_trim) X(can_zero)
+
+struct lib {
+#define X(name) __typeof__(&nbd_##name) name;
+	CALLS(X)
+#undef X
+};
 
 struct disk_nbd {
 	struct medium medium;
+	struct lib lib;
 	u32 number;
 	const char *uri;
 	struct nbd_handle *nbd;		/* NULL: the connection is gone */
@@ -119,26 +141,26 @@ static int send_command(struct command *c)
 		data = dr->req.seg[0].iov_base;
 	switch (c->flush ? PLEX86_BLK_OP_FLUSH : dr->req.op) {
 	case PLEX86_BLK_OP_READ:
-		cookie = nbd_aio_pread(n->nbd, data, dr->bytes, dr->at, done, 0);
+		cookie = n->lib.aio_pread(n->nbd, data, dr->bytes, dr->at, done, 0);
 		break;
 	case PLEX86_BLK_OP_WRITE:
-		cookie = nbd_aio_pwrite(n->nbd, data, dr->bytes, dr->at, done,
+		cookie = n->lib.aio_pwrite(n->nbd, data, dr->bytes, dr->at, done,
 					flags);
 		break;
 	case PLEX86_BLK_OP_FLUSH:
-		cookie = nbd_aio_flush(n->nbd, done, 0);
+		cookie = n->lib.aio_flush(n->nbd, done, 0);
 		break;
 	case PLEX86_BLK_OP_DISCARD:
-		cookie = nbd_aio_trim(n->nbd, dr->bytes, dr->at, done, 0);
+		cookie = n->lib.aio_trim(n->nbd, dr->bytes, dr->at, done, 0);
 		break;
 	default:
 		if (!dr->unmap)
 			flags |= LIBNBD_CMD_FLAG_NO_HOLE;
-		cookie = nbd_aio_zero(n->nbd, dr->bytes, dr->at, done, flags);
+		cookie = n->lib.aio_zero(n->nbd, dr->bytes, dr->at, done, flags);
 	}
 	if (cookie >= 0)
 		return 0;
-	return nbd_get_errno() ? nbd_get_errno() : EIO;
+	return n->lib.get_errno() ? n->lib.get_errno() : EIO;
 }
 
 /* Closes the connection, and fails what was on its way. */
@@ -149,7 +171,7 @@ static void give_up(struct disk_nbd *n, const char *why)
 	complain("disk%u: %s: %s; the guest's requests are errors from here on",
 		 n->number, n->uri, why);
 	n->nbd = NULL;
-	nbd_close(nbd);
+	n->lib.close(nbd);
 	while (n->first)
 		end_command(n->first, EIO);
 }
@@ -195,12 +217,12 @@ static void nbd_wait(struct medium *m, struct waits *waits)
 	n->fd_wait = WAITS_NOTHING;
 	if (!n->nbd)
 		return;
-	n->direction = nbd_aio_get_direction(n->nbd);
+	n->direction = n->lib.aio_get_direction(n->nbd);
 	if (n->direction & LIBNBD_AIO_DIRECTION_READ)
 		events |= POLLIN;
 	if (n->direction & LIBNBD_AIO_DIRECTION_WRITE)
 		events |= POLLOUT;
-	n->fd_wait = waits_fd(waits, nbd_aio_get_fd(n->nbd), events);
+	n->fd_wait = waits_fd(waits, n->lib.aio_get_fd(n->nbd), events);
 	if (n->first)
 		waits_until(waits, n->first->until_ns);
 }
@@ -215,10 +237,10 @@ static void nbd_work(struct medium *m, const struct waits *waits)
 		return;
 	if ((came & (POLLIN | POLLHUP | POLLERR)) &&
 	    (n->direction & LIBNBD_AIO_DIRECTION_READ))
-		nbd_aio_notify_read(n->nbd);
+		n->lib.aio_notify_read(n->nbd);
 	else if (came & POLLOUT)
-		nbd_aio_notify_write(n->nbd);
-	if (nbd_aio_is_dead(n->nbd) || nbd_aio_is_closed(n->nbd))
+		n->lib.aio_notify_write(n->nbd);
+	if (n->lib.aio_is_dead(n->nbd) || n->lib.aio_is_closed(n->nbd))
 		give_up(n, "the server has gone");
 	else if (n->first && n->first->until_ns < now_ns())
 		give_up(n, "the server does not answer");
@@ -227,7 +249,7 @@ static void nbd_work(struct medium *m, const struct waits *waits)
 static int nbd_measure(struct medium *m)
 {
 	struct disk_nbd *n = nbd_of(m);
-	s64 bytes = n->nbd ? nbd_get_size(n->nbd) : -1;
+	s64 bytes = n->nbd ? n->lib.get_size(n->nbd) : -1;
 
 	if (bytes < 0)
 		return EIO;
@@ -239,12 +261,12 @@ static void nbd_end(struct medium *m)
 {
 	struct disk_nbd *n = nbd_of(m);
 
-	if (n->nbd && !nbd_aio_disconnect(n->nbd, 0))
-		while (!nbd_aio_is_closed(n->nbd) &&
-		       nbd_poll(n->nbd, GOODBYE_MS) > 0)
+	if (n->nbd && !n->lib.aio_disconnect(n->nbd, 0))
+		while (!n->lib.aio_is_closed(n->nbd) &&
+		       n->lib.poll(n->nbd, GOODBYE_MS) > 0)
 			;
 	if (n->nbd)
-		nbd_close(n->nbd);
+		n->lib.close(n->nbd);
 	free(n);
 }
 
@@ -257,9 +279,9 @@ static const struct medium_ops nbd_ops = {
 };
 
 /* What libnbd says begins with the name of its function. */
-static const char *reason(void)
+static const char *reason(const struct disk_nbd *n)
 {
-	const char *said = nbd_get_error(), *behind;
+	const char *said = n->lib.get_error(), *behind;
 
 	if (!said)
 		return "libnbd is out of memory";
@@ -273,34 +295,50 @@ static int wrong(const struct disk_nbd *n, const char *what)
 	return -1;
 }
 
+/* The library stays, for whoever asks for it next. */
+static int load(struct disk_nbd *n)
+{
+	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+
+	if (!library)
+		return wrong(n, "this takes " LIBRARY ", which is not installed (Debian's package libnbd0)");
+#define X(name) \
+	*(void **)&n->lib.name = dlsym(library, "nbd_" #name); \
+	if (!n->lib.name) \
+		return wrong(n, LIBRARY " is too old: it has no nbd_" #name);
+	CALLS(X)
+#undef X
+	return 0;
+}
+
 static int connect_server(struct disk_nbd *n)
 {
 	int ms = (int)(n->timeout_ns / 1000000), ready;
 
-	n->nbd = nbd_create();
-	if (!n->nbd || nbd_aio_connect_uri(n->nbd, n->uri) < 0)
-		return wrong(n, reason());
-	while (nbd_aio_is_connecting(n->nbd)) {
-		ready = nbd_poll(n->nbd, ms);
+	n->nbd = n->lib.create();
+	if (!n->nbd || n->lib.aio_connect_uri(n->nbd, n->uri) < 0)
+		return wrong(n, reason(n));
+	while (n->lib.aio_is_connecting(n->nbd)) {
+		ready = n->lib.poll(n->nbd, ms);
 		if (ready < 0)
-			return wrong(n, reason());
+			return wrong(n, reason(n));
 		if (!ready)
 			return wrong(n, "the server does not answer");
 	}
-	return nbd_aio_is_ready(n->nbd) ? 0 : wrong(n, reason());
+	return n->lib.aio_is_ready(n->nbd) ? 0 : wrong(n, reason(n));
 }
 
 static int learn(struct disk_nbd *n, const struct disk_options *o)
 {
 	struct medium *m = &n->medium;
 	struct nbd_handle *h = n->nbd;
-	s64 block = nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM);
-	s64 optimal = nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED);
-	bool writes = !o->read_only, flush = nbd_can_flush(h) > 0;
+	s64 block = n->lib.get_block_size(h, LIBNBD_SIZE_MINIMUM);
+	s64 optimal = n->lib.get_block_size(h, LIBNBD_SIZE_PREFERRED);
+	bool writes = !o->read_only, flush = n->lib.can_flush(h) > 0;
 
 	if (nbd_measure(m))
-		return wrong(n, reason());
-	if (writes && nbd_is_read_only(h) > 0)
+		return wrong(n, reason(n));
+	if (writes && n->lib.is_read_only(h) > 0)
 		return wrong(n, "the server lets nobody write; say ro");
 	if (block < (s64)SECTOR)
 		block = (s64)SECTOR;
@@ -313,12 +351,12 @@ static int learn(struct disk_nbd *n, const struct disk_options *o)
 	if (optimal > 0 && optimal <= UINT32_MAX && !(optimal % FILE_BLOCK))
 		m->optimal_bytes = (u32)optimal;
 	m->read_only = o->read_only;
-	m->discard_bytes = nbd_can_trim(h) > 0 ? FILE_BLOCK : 0;
-	m->zeroes = nbd_can_zero(h) > 0;
-	m->rotational = nbd_is_rotational(h) > 0;
+	m->discard_bytes = n->lib.can_trim(h) > 0 ? FILE_BLOCK : 0;
+	m->zeroes = n->lib.can_zero(h) > 0;
+	m->rotational = n->lib.is_rotational(h) > 0;
 	n->through = writes && flush && o->cache == CACHE_WRITETHROUGH;
 	m->cached = writes && flush && !n->through;
-	n->fua = nbd_can_fua(h) > 0;
+	n->fua = n->lib.can_fua(h) > 0;
 	if (!m->bytes)
 		return wrong(n, "it is empty");
 	if (m->bytes % m->block_bytes)
@@ -346,7 +384,7 @@ struct medium *disk_nbd_open(const struct disk_options *o, u32 number)
 	n->timeout_ns = (o->timeout_s ? o->timeout_s : TIMEOUT_S) * NS_PER_S;
 	n->end = &n->first;
 	n->fd_wait = WAITS_NOTHING;
-	if (!connect_server(n) && !learn(n, o))
+	if (!load(n) && !connect_server(n) && !learn(n, o))
 		return &n->medium;
 	nbd_end(&n->medium);
 	return NULL;
