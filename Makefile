@@ -51,13 +51,14 @@ run-check: $(B)/plex86
 	esac
 
 .PHONY: test
-test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/attack
+test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/attack $(B)/disktest
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
-		$(B)/linux-$(LINE)-selftest/vmlinux
+		$(B)/linux-$(LINE)-selftest/vmlinux $(B)/disktest
 	@tools/bench
+	@tools/bench-disk
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
@@ -163,3 +164,7 @@ $(B)/attack: $(wildcard tests/attack/*.c tests/attack/*.h tests/attack/*.S) \
 		host-stub/monitor/layout.h abi/plex86.h
 	@echo "tests: $@"
 	@$(GUEST_PROGRAM) -Iabi -Ihost-stub/monitor -o $@ $(filter %.c %.S,$^)
+
+$(B)/disktest: tests/block/disktest.c
+	@echo "tests: $@"
+	@$(GUEST_PROGRAM) -D_GNU_SOURCE -o $@ $<

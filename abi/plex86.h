@@ -11,7 +11,7 @@
 
 /* A host runs a guest whose major equals its own; minors only add. */
 #define PLEX86_ABI_MAJOR	1
-#define PLEX86_ABI_MINOR	0
+#define PLEX86_ABI_MINOR	1
 
 /*
  * Linear addresses.  The top 4 MiB of the guest's linear address space belong
@@ -149,6 +149,29 @@
 #define PLEX86_CON_OP_TX	2
 #define PLEX86_CON_COMP_BREAK	(1 << 0)	/* a break came before these bytes */
 
+/* halblk: features, of bits 32 to 63; any number of queues. */
+#define PLEX86_BLK_F_FLUSH	(1 << 0)	/* writes are cached; FLUSH, FUA */
+#define PLEX86_BLK_F_DISCARD	(1 << 1)
+#define PLEX86_BLK_F_WRITE_ZEROES (1 << 2)
+
+/* arg: the first sector, of 512 bytes */
+#define PLEX86_BLK_OP_READ	1	/* the host writes the segments */
+#define PLEX86_BLK_OP_WRITE	2	/* the host reads them */
+#define PLEX86_BLK_OP_FLUSH	3	/* arg reserved */
+#define PLEX86_BLK_OP_DISCARD	4	/* arg2: sectors */
+#define PLEX86_BLK_OP_WRITE_ZEROES 5	/* arg2: sectors */
+
+/* struct plex86_sub.flags of halblk */
+#define PLEX86_BLK_FUA		(1 << 8)	/* WRITE, WRITE_ZEROES: durable */
+#define PLEX86_BLK_UNMAP	(1 << 9)	/* WRITE_ZEROES: may give up room */
+
+/* struct plex86_blk_config.flags */
+#define PLEX86_BLK_READ_ONLY	(1 << 0)
+#define PLEX86_BLK_ROTATIONAL	(1 << 1)	/* seeks take time */
+
+#define PLEX86_BLK_SECTOR	512
+#define PLEX86_BLK_SERIAL	64
+
 #ifndef __ASSEMBLY__
 
 #include <linux/types.h>
@@ -216,6 +239,19 @@ struct plex86_dev {
 struct plex86_con_config {
 	__u16 rows;		/* of the terminal; 0: unknown */
 	__u16 cols;
+};
+
+struct plex86_blk_config {
+	__u64 sectors;		/* of PLEX86_BLK_SECTOR; all else is constant */
+	__u32 flags;		/* PLEX86_BLK_READ_ONLY, _ROTATIONAL */
+	__u32 block_bytes;	/* logical block */
+	__u32 physical_bytes;	/* physical block */
+	__u32 optimal_bytes;	/* the best size of a request; 0: unknown */
+	__u32 request_bytes;	/* at most, of data */
+	__u32 discard_sectors;	/* at most, one DISCARD */
+	__u32 discard_bytes;	/* granularity of what a DISCARD gives up */
+	__u32 zeroes_sectors;	/* at most, one WRITE_ZEROES */
+	__u8 serial[PLEX86_BLK_SERIAL];	/* filled up with NUL; may be all of it */
 };
 
 /* A range of guest-physical memory. */

@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "device.h"
+#include "disk.h"
 #include "image.h"
-#include "queue.h"
 #include "state.h"
 
 #define PLEX86_VERSION	"0.1"
@@ -34,11 +35,14 @@ struct options {
 	const char *append;
 	const char *console;	/* "stdio", "pty" or a file */
 	const char *stats;
+	const char *control;
 	u64 mem_bytes;
+	struct disk_options disk[PLEX86_MAX_DEVICES];
+	u32 disks;
 	bool no_reboot;
 	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
-	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys;
+	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys, mask_uring;
 };
 
 /* A reading of the TSC; tsc.c. */
@@ -54,8 +58,21 @@ struct file {
 	struct stat stat;	/* when it was read */
 };
 
-/* The console's back end; console.c owns it. */
-struct console;
+#define CONTROL_CLIENTS	4
+#define CONTROL_LINE	256
+
+/* Who tells this VM what to do; control.c. */
+struct control {
+	const char *path;	/* NULL: nobody can */
+	int listener;
+	u32 listener_wait;	/* waits_fd() */
+	struct {
+		int fd;		/* -1: free */
+		u32 wait;
+		u32 bytes;
+		char line[CONTROL_LINE];
+	} client[CONTROL_CLIENTS];
+};
 
 /* Where the spaces run; balance.c. */
 struct balance {
@@ -76,7 +93,11 @@ struct vm_context {
 	pid_t spaces[SPACES];
 	struct balance balance;
 	struct end end;		/* how it ended, copied and checked */
-	struct console *console;
+	struct devices devices;
+	struct device *console;
+	struct control control;
+	struct waits waits;
+	bool quit;		/* the user wants the guest stopped at once */
 	struct tsc_sample tsc_start;
 	u64 start_ns;		/* when this boot began, CLOCK_MONOTONIC */
 };
@@ -127,15 +148,17 @@ void terminal_restore(void);
 bool terminal_is_raw(void);
 void terminal_continued(void);
 
+/* control.c */
+int control_open(struct control *control, const char *path);
+void control_wait(struct control *control, struct waits *waits);
+void control_work(struct vm_context *ctx);
+void control_close(struct control *control);
+int verb_control(int argc, char **argv);
+
 /* console.c */
-struct console *console_open(const struct options *options);
-void console_attach(struct console *con, struct vm_context *ctx, u32 device);
-void console_reset(struct console *con);
-void console_resize(struct console *con);
-int console_poll_fds(struct console *con, struct pollfd *fds);
-bool console_work(struct console *con, const struct pollfd *fds, int n);
-bool console_drain(struct console *con);
-void console_close(struct console *con);
+struct device *console_add(struct devices *devices,
+			   const struct options *options);
+void console_resize(struct device *dev);
 
 /* report.c */
 void report_crash(struct vm_context *ctx);

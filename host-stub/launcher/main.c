@@ -49,6 +49,7 @@ static int verb_help(int argc, char **argv)
 	     "no hardware virtualization, no kernel module, no root.\n"
 	     "\n"
 	     "  plex86 run --kernel FILE [OPTION...]   boot a guest\n"
+	     "  plex86 control SOCKET COMMAND...       tell a running one, see --control\n"
 	     "  plex86 host                            say what this machine offers\n"
 	     "  plex86 version                         print the version\n"
 	     "  plex86 help                            print this\n"
@@ -70,6 +71,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } verbs[] = {
 	{ "run", verb_run },
+	{ "control", verb_control },
 	{ "host", verb_host },
 	{ "version", verb_version },
 	{ "--version", verb_version },

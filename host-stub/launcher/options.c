@@ -93,9 +93,25 @@ static int set_console(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_disk(struct options *o, const char *value)
+{
+	if (o->disks == PLEX86_MAX_DEVICES - 1) {
+		complain("--disk %s: too many; at most %u", value,
+			 PLEX86_MAX_DEVICES - 1);
+		return -1;
+	}
+	return disk_option(&o->disk[o->disks++], value);
+}
+
 static int set_stats(struct options *o, const char *value)
 {
 	o->stats = value;
+	return 0;
+}
+
+static int set_control(struct options *o, const char *value)
+{
+	o->control = value;
 	return 0;
 }
 
@@ -134,8 +150,10 @@ static int set_mask_host(struct options *o, const char *value)
 		o->mask_sysenter = true;
 	} else if (!strcmp(value, "keys")) {
 		o->mask_keys = true;
+	} else if (!strcmp(value, "uring")) {
+		o->mask_uring = true;
 	} else {
-		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter, keys",
+		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter, keys, uring",
 			 value);
 		return -1;
 	}
@@ -150,16 +168,34 @@ static const struct option_entry entries[] = {
 	{ "console", "stdio|pty|FILE",
 	  "where the guest's console is (stdio);\n"
 	  "a FILE gets the output, and there is no input", set_console },
+	{ "disk", "file=PATH[,...]",
+	  "a disk on a file or block device, hblka and so on.\n"
+	  "Or nbd=URI, on an NBD server. Options:\n"
+	  "ro               the guest only reads it\n"
+	  "snapshot=on      what it writes is thrown away\n"
+	  "cache=writeback|writethrough|none   (writeback)\n"
+	  "serial=STRING    for /sys/block/hblka/serial\n"
+	  "block=BYTES      size of its blocks (512)\n"
+	  "iops=N, bps=N    at most so many a second; N:BURST\n"
+	  "format=raw       it is, whatever it begins with\n"
+	  "timeout=SECONDS  how long a server may take (30)\n"
+	  "A comma in a name is written twice", set_disk },
 	{ "isolation", "keys|none",
 	  "keep guest programs, guest kernel and monitor\n"
 	  "apart by protection keys (keys), or not at all, for\n"
 	  "hosts that have none",
 	  set_isolation },
 	{ "stats", "FILE", "write counters and times there as JSON", set_stats },
+	{ "control", "SOCKET",
+	  "listen there for 'plex86 control SOCKET COMMAND':\n"
+	  "remove DEVICE    take it from the guest\n"
+	  "resize DEVICE    its file has another size\n"
+	  "A DEVICE is disk1, disk2, ... in the order given", set_control },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
 	{ "mask-host", "FEATURE",
 	  "do as if the host lacked it (for tests): ia32, sud,\n"
-	  "cpuid (that it can be made to fault), sysenter, keys",
+	  "cpuid (that it can be made to fault), sysenter,\n"
+	  "keys, uring",
 	  set_mask_host },
 };
 

@@ -165,11 +165,28 @@ static bool take_segs(struct queue *q, struct request *req,
 	return true;
 }
 
+/* queue_pending() - has the guest made something that was not taken? */
+bool queue_pending(const struct queue *q)
+{
+	return q->entries && !q->broken &&
+	       __atomic_load_n(&q->ring->sub_prod, __ATOMIC_RELAXED) !=
+	       q->sub_cons;
+}
+
+/* queue_quiet() - the guest need not ring, until queue_next() finds nothing */
+void queue_quiet(struct queue *q)
+{
+	if (q->entries && !q->broken)
+		__atomic_store_n(&q->ring->sub_event, q->sub_cons - 1,
+				 __ATOMIC_RELAXED);
+}
+
 /*
  * queue_next() - take the next submission
  *
  * Malformed ones are completed with PLEX86_S_BADREQ, those with unknown flags
- * with PLEX86_S_UNSUPPORTED, and not shown.  When there are none left, the guest is asked to ring for the next.
+ * with PLEX86_S_UNSUPPORTED, and not shown.  When there are none left, the guest
+ * is asked to ring for the next.
  */
 bool queue_next(struct queue *q, struct request *req)
 {

@@ -54,6 +54,8 @@ void queue_init(struct queue *q, const struct queue_state *state,
 		u32 segs_max);
 bool queue_attach(struct queue *q);
 void queue_detach(struct queue *q);
+bool queue_pending(const struct queue *q);
+void queue_quiet(struct queue *q);
 bool queue_next(struct queue *q, struct request *req);
 bool queue_hold(struct queue *q, const struct request *req);
 void queue_release(struct queue *q, const struct request *req);

@@ -17,6 +17,7 @@
 #include "sys.h"
 
 #define NS_PER_S	1000000000ull
+#define LOOK_OUT	4000u		/* PAUSEs; some 40 to 250 us */
 #define TIMER_NEVER	(~0ull)
 /* Farther deadlines are cut to this (292 years would overflow the host's). */
 #define TIMER_FARTHEST	(NS_PER_S * 3600 * 24 * 365)
@@ -158,6 +159,29 @@ void clock_kick(struct state *state, const siginfo_t *si)
 	__atomic_store_n(&state->kicked, 0, __ATOMIC_SEQ_CST);
 }
 
+static bool pending(struct plex86_info *info)
+{
+	return __atomic_load_n(&info->irq_pending, __ATOMIC_SEQ_CST) &
+	       info->irq_enabled;
+}
+
+/*
+ * Looks out for a moment instead of sleeping, while the launcher does so too: to
+ * be woken would take longer.  It need not kick us meanwhile.
+ */
+static void look_out(struct state *state)
+{
+	u32 i;
+
+	__atomic_store_n(&state->alert, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < LOOK_OUT && !pending(state->vm.info) &&
+	     !__atomic_load_n(&state->page_wanted, __ATOMIC_SEQ_CST) &&
+	     !__atomic_load_n(&this_space()->kicked, __ATOMIC_RELAXED) &&
+	     __atomic_load_n(&state->attentive, __ATOMIC_RELAXED); i++)
+		__builtin_ia32_pause();
+	__atomic_store_n(&state->alert, 0, __ATOMIC_SEQ_CST);
+}
+
 /*
  * Sleeps until an enabled interrupt is pending.  A kick sets the word that is
  * slept on, so one that comes before the sleep prevents it.
@@ -169,11 +193,12 @@ void host_halt(struct vm *vm)
 	u32 *kicked = &this_space()->kicked;
 
 	for (;;) {
+		if (__atomic_load_n(&state->attentive, __ATOMIC_RELAXED))
+			look_out(state);
 		__atomic_store_n(kicked, 0, __ATOMIC_SEQ_CST);
 		clock_fired(state);
 		code_release(state);
-		if (__atomic_load_n(&info->irq_pending, __ATOMIC_SEQ_CST) &
-		    info->irq_enabled)
+		if (pending(info))
 			return;
 		sys6(__NR_futex, (long)kicked, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
 	}

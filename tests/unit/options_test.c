@@ -82,6 +82,7 @@ static void both_spellings(void **state)
 		{ "console", "pty", offsetof(struct options, console) },
 		{ "console", "log.txt", offsetof(struct options, console) },
 		{ "stats", "s.json", offsetof(struct options, stats) },
+		{ "control", "run/socket", offsetof(struct options, control) },
 	};
 	size_t i, spelling;
 
@@ -230,11 +231,81 @@ static void sizes(void **state)
 	}
 }
 
+/* The words of --disk, and which of them say what. */
+static void disks(void **state)
+{
+	static const struct {
+		const char *text;
+		struct disk_options want;	/* place NULL: refused */
+	} table[] = {
+		{ "file=a", { .place = "a" } },
+		{ "file=a,,b", { .place = "a,b" } },
+		{ "file=,,", { .place = "," } },
+		{ "file=a,,,ro", { .place = "a,", .read_only = true } },
+		{ "file=a=b", { .place = "a=b" } },
+		{ "nbd=nbd://h/x?a=b", { .place = "nbd://h/x?a=b",
+					 .medium = MEDIUM_NBD } },
+		{ "ro,file=a", { .place = "a", .read_only = true } },
+		{ "file=a,ro=on", { .place = "a", .read_only = true } },
+		{ "file=a,ro,ro=off", { .place = "a" } },
+		{ "file=a,snapshot", { .place = "a", .snapshot = true } },
+		{ "file=a,snapshot=on", { .place = "a", .snapshot = true } },
+		{ "file=a,cache=none", { .place = "a", .cache = CACHE_NONE } },
+		{ "file=a,cache=writethrough",
+		  { .place = "a", .cache = CACHE_WRITETHROUGH } },
+		{ "file=a,block=4K", { .place = "a", .block_bytes = 4096 } },
+		{ "file=a,block=512", { .place = "a", .block_bytes = 512 } },
+		{ "file=a,iops=1000", { .place = "a", .iops = { 1000, 100 } } },
+		{ "file=a,iops=5", { .place = "a", .iops = { 5, 0 } } },
+		{ "file=a,bps=1m:4K", { .place = "a", .bps = { 1 << 20, 4096 } } },
+		{ "file=a,bps=1G:0", { .place = "a", .bps = { 1 << 30, 0 } } },
+		{ "nbd=n,timeout=5", { .place = "n", .medium = MEDIUM_NBD,
+				       .timeout_s = 5 } },
+		{ "file=a,format=raw", { .place = "a", .raw = true } },
+		{ "", { 0 } }, { ",", { 0 } }, { "file=a,", { 0 } },
+		{ ",file=a", { 0 } }, { "file", { 0 } }, { "file=", { 0 } },
+		{ "a", { 0 } }, { "File=a", { 0 } }, { "file=a,RO", { 0 } },
+		{ "file=a,file=b", { 0 } }, { "file=a,nbd=b", { 0 } },
+		{ "file=a,iops=", { 0 } }, { "file=a,iops=-1", { 0 } },
+		{ "file=a,iops=1:", { 0 } }, { "file=a,iops=1:2:3", { 0 } },
+		{ "file=a,iops=2T", { 0 } }, { "file=a,iops=1KK", { 0 } },
+		{ "file=a,bps=18446744073709551617", { 0 } },
+		{ "file=a,block=0", { 0 } }, { "file=a,block=513", { 0 } },
+		{ "file=a,serial=", { .place = "a", .serial = "" } },
+		{ "file=a,serial=x", { .place = "a", .serial = "x" } },
+		{ "file=a,serial=a,,b", { .place = "a", .serial = "a,b" } },
+		{ "file=a,timeout=1", { 0 } }, { "nbd=n,timeout=0", { 0 } },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		const struct disk_options *want = &table[i].want;
+		const char *r = row("--disk '%s'", table[i].text);
+		struct disk_options got;
+		int ret = disk_option(&got, table[i].text);
+
+		if (!want->place) {
+			CHECK_EQ(r, ret, (u64)-1);
+			CHECK_STR(r, message, "--disk: ");
+			continue;
+		}
+		CHECK_EQ(r, ret, 0);
+		CHECK_EQ(r, strcmp(got.place, want->place), 0);
+		CHECK_EQ(r, !got.serial, !want->serial);
+		if (got.serial)
+			CHECK_EQ(r, strcmp(got.serial, want->serial), 0);
+		got.place = want->place;
+		got.serial = want->serial;
+		CHECK_EQ(r, memcmp(&got, want, sizeof(got)), 0);
+	}
+}
+
 static void missing_values(void **state)
 {
 	static const char *const names[] = {
 		"--kernel", "--initrd", "--append", "--mem", "--console",
-		"--stats", "--mask-host",
+		"--stats", "--mask-host", "--disk", "--control",
 	};
 	size_t i;
 
@@ -294,7 +365,8 @@ static void help_names_all(void **state)
 	static const char *const names[] = {
 		"--kernel FILE", "--initrd FILE", "--append STRING",
 		"--mem SIZE", "--console stdio|pty|FILE", "--stats FILE",
-		"--no-reboot", "--mask-host FEATURE",
+		"--no-reboot", "--mask-host FEATURE", "--control SOCKET",
+		"--disk file=PATH[,...]",
 	};
 	char text[4096] = { 0 }, *line;
 	FILE *to = fmemopen(text, sizeof(text), "w");
@@ -316,7 +388,7 @@ int main(void)
 		cmocka_unit_test(both_spellings),
 		cmocka_unit_test(last_one_counts), cmocka_unit_test(switches),
 		cmocka_unit_test(mask_host), cmocka_unit_test(sizes),
-		cmocka_unit_test(missing_values),
+		cmocka_unit_test(missing_values), cmocka_unit_test(disks),
 		cmocka_unit_test(unknown_names), cmocka_unit_test(long_append),
 		cmocka_unit_test(help_names_all),
 	};

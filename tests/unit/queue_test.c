@@ -888,6 +888,44 @@ static void segments_held(void **state)
 	}
 }
 
+/* Looking without taking; and a guest that need not ring, until it must again. */
+static void pending_and_quiet(void **state)
+{
+	struct plex86_sub sub = one_segment(1, 0x4000, 16);
+	u32 i, old;
+
+	(void)state;
+	CHECK_EQ("not set", queue_pending(&q), false);
+	queue_quiet(&q);
+	queue_attach(&q);
+	CHECK_EQ("empty", queue_pending(&q), false);
+	for (i = 0; i < 3 * ENTRIES; i++) {
+		const char *r = row("request %u", i);
+
+		CHECK_EQ(r, queue_next(&q, req), false);
+		queue_quiet(&q);
+		old = ring->sub_prod;
+		submit(&sub);
+		CHECK_EQ(r, queue_pending(&q), true);
+		CHECK_EQ(r, plex86_need_event(ring->sub_event, ring->sub_prod,
+					      old), false);
+		CHECK_EQ(r, queue_next(&q, req), true);
+		CHECK_EQ(r, queue_pending(&q), false);
+		queue_complete(&q, req->id, PLEX86_S_OK, 0, 0);
+		ring->comp_cons = ring->comp_prod;
+	}
+	CHECK_EQ("empty", queue_next(&q, req), false);
+	CHECK_EQ("rings again", plex86_need_event(ring->sub_event,
+						  ring->sub_prod + 1,
+						  ring->sub_prod), true);
+	ring->sub_prod += 1000;
+	CHECK_EQ("broken", queue_next(&q, req), false);
+	CHECK_EQ("broken", queue_pending(&q), false);
+	old = ring->sub_event;
+	queue_quiet(&q);
+	CHECK_EQ("left alone", ring->sub_event, old);
+}
+
 /* Without a holder there is nothing to hold. */
 static void no_holder(void **state)
 {
@@ -919,7 +957,7 @@ int main(void)
 		TEST(interrupt_suppression), TEST(need_event_model),
 		TEST(no_lost_doorbell), TEST(hostile_fuzz),
 		TEST(ring_is_held), TEST(ring_refused), TEST(segments_held),
-		TEST(no_holder),
+		TEST(no_holder), TEST(pending_and_quiet),
 	};
 
 	return RUN_TESTS("queue", tests, NULL, NULL);

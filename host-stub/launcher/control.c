@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a running VM can be told: a UNIX socket of the launcher's (--control),
+ * and the verb that speaks to it.
+ *
+ * A command is a line of words, the answer is one line: "ok", or what is wrong.
+ * Who may connect says the socket's mode: its owner.  A client that sends no
+ * whole line, or takes no answer, waits for nobody but itself.
+ */
+#include "launcher.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char *do_remove(struct vm_context *ctx, const char *name)
+{
+	struct device *dev = devices_find(&ctx->devices, name);
+
+	if (!dev)
+		return "no such device";
+	if (dev == ctx->console)
+		return "the console stays";
+	device_remove(dev);
+	return NULL;
+}
+
+static const char *do_resize(struct vm_context *ctx, const char *name)
+{
+	struct device *dev = devices_find(&ctx->devices, name);
+	int error;
+
+	if (!dev)
+		return "no such device";
+	if (!dev->ops->resize)
+		return "it has no size";
+	error = dev->ops->resize(dev);
+	return error ? strerror(error) : NULL;
+}
+
+static const struct {
+	const char *name;
+	const char *(*run)(struct vm_context *ctx, const char *name);
+} commands[] = {
+	{ "remove", do_remove },
+	{ "resize", do_resize },
+};
+
+static const char *run(struct vm_context *ctx, char *line)
+{
+	char *rest = line, *name = strsep(&rest, " ");
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].name, name))
+			return commands[i].run(ctx, rest ? rest : "");
+	return "no such command; remove NAME or resize NAME, of a device: disk1, disk2, ...";
+}
+
+static void answer(int fd, const char *error)
+{
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s\n", error ? error : "ok");
+
+	/* A client that does not take one line of ours gets none. */
+	if (send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return;
+}
+
+/*
+ * control_open() - listen on a socket at @path; NULL: do not
+ *
+ * A socket that nobody listens on any more is taken over.  Returns 0, or -1
+ * after saying what is wrong.
+ */
+int control_open(struct control *control, const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	const char *problem;
+	mode_t mask;
+	u32 i;
+	int error;
+
+	for (i = 0; i < CONTROL_CLIENTS; i++)
+		control->client[i].fd = -1;
+	control->listener = -1;
+	if (!path)
+		return 0;
+	if (!*path || strlen(path) >= sizeof(at.sun_path)) {
+		complain("--control: %s: a socket's name has 1 to %zu bytes",
+			 path, sizeof(at.sun_path) - 1);
+		return -1;
+	}
+	strcpy(at.sun_path, path);
+	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+				   SOCK_NONBLOCK, 0);
+	if (!connect(control->listener, (void *)&at, sizeof(at))) {
+		problem = "another plex86 listens there";
+		goto fail;
+	}
+	if (errno == ECONNREFUSED)
+		unlink(path);
+	close(control->listener);
+	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+				   SOCK_NONBLOCK, 0);
+	mask = umask(077);
+	error = bind(control->listener, (void *)&at, sizeof(at)) ? errno : 0;
+	umask(mask);
+	if (!error && !listen(control->listener, CONTROL_CLIENTS)) {
+		control->path = path;
+		return 0;
+	}
+	problem = strerror(error ? error : errno);
+fail:
+	complain("--control: %s: %s", path, problem);
+	close(control->listener);
+	control->listener = -1;
+	return -1;
+}
+
+/* control_wait() - add to @waits what may come */
+void control_wait(struct control *control, struct waits *waits)
+{
+	bool room = false;
+	u32 i;
+
+	for (i = 0; i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].fd >= 0)
+			control->client[i].wait =
+				waits_fd(waits, control->client[i].fd, POLLIN);
+		else
+			room = true;
+	}
+	control->listener_wait = WAITS_NOTHING;
+	if (control->path && room)
+		control->listener_wait = waits_fd(waits, control->listener,
+						  POLLIN);
+}
+
+/* Reads of client @i; false: it has gone, or says what is no line. */
+static bool listen_to(struct vm_context *ctx, u32 i)
+{
+	char *line = ctx->control.client[i].line, *end;
+	u32 *bytes = &ctx->control.client[i].bytes;
+	int fd = ctx->control.client[i].fd;
+	ssize_t n = recv(fd, line + *bytes, CONTROL_LINE - *bytes, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		return false;
+	*bytes += (u32)n;
+	while ((end = memchr(line, '\n', *bytes))) {
+		u32 used = (u32)(end - line) + 1;
+
+		*end = 0;
+		answer(fd, run(ctx, line));
+		*bytes -= used;
+		memmove(line, line + used, *bytes);
+	}
+	return *bytes < CONTROL_LINE;
+}
+
+static void take_client(struct control *control)
+{
+	int fd = accept4(control->listener, NULL, NULL,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	u32 i;
+
+	for (i = 0; fd >= 0 && i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].fd >= 0)
+			continue;
+		control->client[i].fd = fd;
+		control->client[i].wait = WAITS_NOTHING;
+		control->client[i].bytes = 0;
+		return;
+	}
+}
+
+/* control_work() - do what clients have asked for */
+void control_work(struct vm_context *ctx)
+{
+	struct control *control = &ctx->control;
+	u32 i;
+
+	for (i = 0; i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].fd < 0 ||
+		    !waits_came(&ctx->waits, control->client[i].wait) ||
+		    listen_to(ctx, i))
+			continue;
+		close(control->client[i].fd);
+		control->client[i].fd = -1;
+	}
+	if (waits_came(&ctx->waits, control->listener_wait))
+		take_client(control);
+}
+
+/* control_close() - listen no more */
+void control_close(struct control *control)
+{
+	u32 i;
+
+	for (i = 0; i < CONTROL_CLIENTS && control->path; i++)
+		if (control->client[i].fd >= 0)
+			close(control->client[i].fd);
+	if (!control->path)
+		return;
+	unlink(control->path);
+	close(control->listener);
+}
+
+/* verb_control() - `plex86 control PATH WORD...`; returns the exit status */
+int verb_control(int argc, char **argv)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char line[CONTROL_LINE] = "";
+	size_t used = 0;
+	ssize_t n;
+	int fd, i;
+
+	if (argc < 2 || strlen(argv[0]) >= sizeof(at.sun_path)) {
+		complain("control: say the socket that --control named, and a command");
+		return EXIT_CANNOT;
+	}
+	for (i = 1; i < argc && used < sizeof(line); i++)
+		used += (size_t)snprintf(line + used, sizeof(line) - used,
+					 "%s%s", argv[i],
+					 i + 1 < argc ? " " : "\n");
+	if (used >= sizeof(line)) {
+		complain("control: the command is too long");
+		return EXIT_CANNOT;
+	}
+	strcpy(at.sun_path, argv[0]);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (void *)&at, sizeof(at)) ||
+	    send(fd, line, used, MSG_NOSIGNAL) != (ssize_t)used) {
+		complain("control: %s: %s", argv[0], strerror(errno));
+		return EXIT_CANNOT;
+	}
+	n = recv(fd, line, sizeof(line) - 1, 0);
+	if (n <= 0) {
+		complain("control: %s: no answer", argv[0]);
+		return EXIT_CANNOT;
+	}
+	close(fd);
+	line[n] = 0;
+	line[strcspn(line, "\n")] = 0;
+	if (!strcmp(line, "ok"))
+		return EXIT_POWEROFF;
+	complain("control: %s", line);
+	return EXIT_CANNOT;
+}
