@@ -34,15 +34,13 @@ struct console {
 	int in, out;		/* in: -1 where there is no input */
 	int slave;		/* of the pty, held open */
 	bool terminal;		/* this terminal, with the escape key */
-	bool quit;
 	bool escaped;		/* the last key was the escape */
 	bool broken;		/* output failed; it is thrown away */
 	bool blocked;		/* output waits for the descriptor */
 
-	struct vm_context *ctx;
-	u32 device;
-	struct queue rx, tx;
-	struct memory_holder holder;
+	struct device device;
+	struct queue *rx, *tx;
+	u32 in_wait;		/* waits_fd() of @in */
 
 	u8 input[INPUT_BYTES];
 	u32 in_prod, in_cons;
@@ -96,12 +94,8 @@ static int open_pty(struct console *con)
 	return 0;
 }
 
-/*
- * console_open() - open what --console named
- *
- * Returns the console, or NULL after saying what is wrong.
- */
-struct console *console_open(const struct options *options)
+/* Opens what --console named; NULL after saying what is wrong. */
+static struct console *console_open(const struct options *options)
 {
 	struct console *con = calloc(1, sizeof(*con));
 
@@ -135,81 +129,52 @@ struct console *console_open(const struct options *options)
 	return NULL;
 }
 
-/* Forgets what was known of the queues. */
-static void init_queues(struct console *con)
+static void console_start(struct device *dev, struct plex86_dev *page)
 {
-	struct state *state = con->ctx->state;
-	const struct queue_state *queues =
-		&state->queues[con->device * QUEUES_MAX];
-	const struct plex86_dev *dev =
-		(const void *)state->device_page[con->device];
+	struct console *con = device_of(dev, struct console, device);
+	struct winsize size;
+	struct plex86_con_config config = { 0 };
 
-	queue_detach(&con->rx);
-	queue_detach(&con->tx);
-	queue_init(&con->rx, &queues[PLEX86_CON_RX], dev, (u8 *)RAM_BASE,
-		   con->ctx->options.mem_bytes, SEGS);
-	queue_init(&con->tx, &queues[PLEX86_CON_TX], dev, (u8 *)RAM_BASE,
-		   con->ctx->options.mem_bytes, SEGS);
-	con->rx.holder = &con->holder;
-	con->tx.holder = &con->holder;
+	if (!ioctl(con->out, TIOCGWINSZ, &size)) {
+		config.rows = size.ws_row;
+		config.cols = size.ws_col;
+	}
 	con->out_busy = false;
+	page->queues = 2;
+	page->queue_entries = QUEUE_ENTRIES;
+	page->segs = SEGS;
+	page->config_bytes = sizeof(config);
+	memcpy((u8 *)page + PLEX86_DEV_CONFIG, &config, sizeof(config));
 }
 
-/* console_attach() - make it device @device of a new boot */
-void console_attach(struct console *con, struct vm_context *ctx, u32 device)
+/* What was being written is nobody's any more. */
+static bool console_reset(struct device *dev)
 {
-	struct state *state = ctx->state;
-	struct plex86_dev *dev = (void *)state->device_page[device];
-
-	con->ctx = ctx;
-	con->device = device;
-	con->holder = (struct memory_holder){ vm_hold, vm_release, ctx };
-	/* Those of an earlier boot are gone with its memory. */
-	con->rx.entries = 0;
-	con->tx.entries = 0;
-	init_queues(con);
-	dev->magic = PLEX86_DEV_MAGIC;
-	dev->type = PLEX86_DEV_CONSOLE;
-	dev->features[0] = PLEX86_F_INDIRECT;
-	dev->queues = 2;
-	dev->queue_entries = QUEUE_ENTRIES;
-	dev->segs = SEGS;
-	dev->config_bytes = sizeof(struct plex86_con_config);
-	state->vm.devices[device] = dev;
-	console_resize(con);
+	device_of(dev, struct console, device)->out_busy = false;
+	return true;
 }
 
-/* console_reset() - the guest reset the device: let go of its queues */
-void console_reset(struct console *con)
+/* The terminal's size may have changed: tell the guest. */
+static void resize(struct console *con)
 {
-	struct state *state = con->ctx->state;
-	struct queue_state *queues = &state->queues[con->device * QUEUES_MAX];
-	u32 n;
-
-	for (n = 0; n < 2; n++)
-		__atomic_store_n(&queues[n].ready, 0, __ATOMIC_SEQ_CST);
-	init_queues(con);
-}
-
-/* console_resize() - the terminal's size may have changed: tell the guest */
-void console_resize(struct console *con)
-{
-	struct plex86_dev *dev;
-	struct plex86_con_config *config;
+	struct plex86_con_config config;
 	struct winsize size;
 
-	if (!con->ctx || ioctl(con->out, TIOCGWINSZ, &size))
+	if (!con->device.ctx || ioctl(con->out, TIOCGWINSZ, &size))
 		return;
-	dev = (void *)con->ctx->state->device_page[con->device];
-	config = (void *)((u8 *)dev + PLEX86_DEV_CONFIG);
-	if (config->rows == size.ws_row && config->cols == size.ws_col)
+	memcpy(&config, (u8 *)device_page(&con->device) + PLEX86_DEV_CONFIG,
+	       sizeof(config));
+	if (config.rows == size.ws_row && config.cols == size.ws_col)
 		return;
-	__atomic_add_fetch(&dev->generation, 1, __ATOMIC_SEQ_CST);
-	config->rows = size.ws_row;
-	config->cols = size.ws_col;
-	__atomic_add_fetch(&dev->generation, 1, __ATOMIC_SEQ_CST);
-	if (con->ctx->spaces[0])
-		vm_device_interrupt(con->ctx, con->device);
+	config.rows = size.ws_row;
+	config.cols = size.ws_col;
+	device_configure(&con->device, &config, sizeof(config));
+}
+
+/* console_resize() - the size of the terminal of @dev, a console, may be another */
+void console_resize(struct device *dev)
+{
+	resize(device_of(dev, struct console, device));
 }
 
 static void type(struct console *con, u8 byte)
@@ -231,7 +196,7 @@ static void key(struct console *con, u8 byte)
 	switch (byte) {
 	case 'x':
 	case 'X':
-		con->quit = true;
+		con->device.ctx->quit = true;
 		complain("quit");
 		break;
 	case 'b':
@@ -277,24 +242,24 @@ static void read_input(struct console *con)
 			type(con, buf[i]);
 	}
 	if (con->slave >= 0)
-		console_resize(con);	/* a pty's size changes without notice */
+		resize(con);	/* a pty's size changes without notice */
 }
 
 /* Hands typed bytes to the guest's buffers. */
 static void give_input(struct console *con)
 {
 	while ((con->in_prod != con->in_cons || con->send_break) &&
-	       queue_attach(&con->rx) && queue_next(&con->rx, &con->in_req)) {
+	       queue_attach(con->rx) && queue_next(con->rx, &con->in_req)) {
 		struct request *req = &con->in_req;
 		u32 seg, bytes = 0, end = con->in_prod;
 		u16 flags = 0;
 
 		if (req->op != PLEX86_CON_OP_RX || req->flags) {
-			queue_complete(&con->rx, req->id, PLEX86_S_UNSUPPORTED,
+			queue_complete(con->rx, req->id, PLEX86_S_UNSUPPORTED,
 				       0, 0);
 			continue;
 		}
-		if (!queue_hold(&con->rx, req))
+		if (!queue_hold(con->rx, req))
 			return;
 		if (con->send_break && con->break_at == con->in_cons) {
 			flags = PLEX86_CON_COMP_BREAK;
@@ -310,8 +275,8 @@ static void give_input(struct console *con)
 			     con->in_cons != end; i++, bytes++)
 				to[i] = con->input[con->in_cons++ % INPUT_BYTES];
 		}
-		queue_release(&con->rx, req);
-		queue_complete(&con->rx, req->id, PLEX86_S_OK, flags, bytes);
+		queue_release(con->rx, req);
+		queue_complete(con->rx, req->id, PLEX86_S_OK, flags, bytes);
 	}
 }
 
@@ -344,7 +309,7 @@ static size_t put(struct console *con, const u8 *from, size_t bytes)
 /* What the kernel says before halcon is up. */
 static bool write_early(struct console *con)
 {
-	struct state *state = con->ctx->state;
+	struct state *state = con->device.ctx->state;
 
 	for (;;) {
 		u32 cons = state->early_cons;
@@ -373,14 +338,14 @@ static bool write_output(struct console *con)
 
 	if (!write_early(con))
 		return false;
-	if (!queue_attach(&con->tx))
+	if (!queue_attach(con->tx))
 		return true;
 	for (;;) {
 		if (!con->out_busy) {
-			if (!queue_next(&con->tx, req))
+			if (!queue_next(con->tx, req))
 				return true;
 			if (req->op != PLEX86_CON_OP_TX || req->flags) {
-				queue_complete(&con->tx, req->id,
+				queue_complete(con->tx, req->id,
 					       PLEX86_S_UNSUPPORTED, 0, 0);
 				continue;
 			}
@@ -404,60 +369,37 @@ static bool write_output(struct console *con)
 			con->out_done += n;
 		}
 		con->out_busy = false;
-		queue_complete(&con->tx, req->id,
+		queue_complete(con->tx, req->id,
 			       con->broken ? PLEX86_S_IOERR : PLEX86_S_OK, 0,
 			       req->bytes);
 	}
 }
 
-/*
- * console_poll_fds() - what to wait for
- * @fds: room for two
- *
- * Returns how many were filled in.
- */
-int console_poll_fds(struct console *con, struct pollfd *fds)
+static void console_wait(struct device *dev, struct waits *waits)
 {
-	int n = 0;
+	struct console *con = device_of(dev, struct console, device);
 
+	con->in_wait = WAITS_NOTHING;
 	if (con->in >= 0 && input_room(con))
-		fds[n++] = (struct pollfd){ .fd = con->in, .events = POLLIN };
+		con->in_wait = waits_fd(waits, con->in, POLLIN);
 	if (con->blocked)
-		fds[n++] = (struct pollfd){ .fd = con->out, .events = POLLOUT };
-	return n;
+		waits_fd(waits, con->out, POLLOUT);
 }
 
-/*
- * console_work() - do what can be done without waiting
- * @fds, @n: as console_poll_fds() filled them in and poll() answered
- *
- * Returns true when the user wants to quit.
- */
-bool console_work(struct console *con, const struct pollfd *fds, int n)
+static void console_work(struct device *dev, const struct waits *waits)
 {
-	bool tell_tx, tell_rx;
-	int i;
+	struct console *con = device_of(dev, struct console, device);
 
-	for (i = 0; i < n; i++)
-		if (fds[i].fd == con->in && (fds[i].events & POLLIN) &&
-		    fds[i].revents)
-			read_input(con);
+	if (waits_came(waits, con->in_wait))
+		read_input(con);
 	con->blocked = !write_output(con);
 	give_input(con);
-	tell_tx = queue_wants_interrupt(&con->tx);
-	tell_rx = queue_wants_interrupt(&con->rx);
-	if (tell_tx || tell_rx)
-		vm_device_interrupt(con->ctx, con->device);
-	return con->quit;
 }
 
-/*
- * console_drain() - the guest has ended: write what it left in the queue
- *
- * Returns true while the descriptor takes no more.
- */
-bool console_drain(struct console *con)
+static bool console_drain(struct device *dev)
 {
+	struct console *con = device_of(dev, struct console, device);
+
 	con->blocked = !write_output(con);
 	return con->blocked;
 }
@@ -478,9 +420,10 @@ static void await_reader(int slave)
 	}
 }
 
-/* console_close() - let go of everything */
-void console_close(struct console *con)
+static void console_close(struct device *dev)
 {
+	struct console *con = device_of(dev, struct console, device);
+
 	terminal_restore();
 	if (con->slave >= 0) {
 		await_reader(con->slave);
@@ -490,4 +433,34 @@ void console_close(struct console *con)
 		close(con->out);
 	}
 	free(con);
+}
+
+static const struct device_ops console_ops = {
+	.type	= PLEX86_DEV_CONSOLE,
+	.start	= console_start,
+	.reset	= console_reset,
+	.wait	= console_wait,
+	.work	= console_work,
+	.drain	= console_drain,
+	.close	= console_close,
+};
+
+/*
+ * console_add() - open what --console named, and make it the next device
+ *
+ * Returns the device, or NULL after saying what is wrong.
+ */
+struct device *console_add(struct devices *devices,
+			   const struct options *options)
+{
+	struct console *con = console_open(options);
+
+	if (!con)
+		return NULL;
+	con->rx = &con->device.queue[PLEX86_CON_RX];
+	con->tx = &con->device.queue[PLEX86_CON_TX];
+	if (!devices_add(devices, &con->device, &console_ops))
+		return &con->device;
+	console_close(&con->device);
+	return NULL;
 }

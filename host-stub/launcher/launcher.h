@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "device.h"
 #include "image.h"
-#include "queue.h"
 #include "state.h"
 
 #define PLEX86_VERSION	"0.1"
@@ -54,9 +54,6 @@ struct file {
 	struct stat stat;	/* when it was read */
 };
 
-/* The console's back end; console.c owns it. */
-struct console;
-
 /* Where the spaces run; balance.c. */
 struct balance {
 	bool on;		/* there is more than one processor */
@@ -76,7 +73,10 @@ struct vm_context {
 	pid_t spaces[SPACES];
 	struct balance balance;
 	struct end end;		/* how it ended, copied and checked */
-	struct console *console;
+	struct devices devices;
+	struct device *console;
+	struct waits waits;
+	bool quit;		/* the user wants the guest stopped at once */
 	struct tsc_sample tsc_start;
 	u64 start_ns;		/* when this boot began, CLOCK_MONOTONIC */
 };
@@ -128,14 +128,9 @@ bool terminal_is_raw(void);
 void terminal_continued(void);
 
 /* console.c */
-struct console *console_open(const struct options *options);
-void console_attach(struct console *con, struct vm_context *ctx, u32 device);
-void console_reset(struct console *con);
-void console_resize(struct console *con);
-int console_poll_fds(struct console *con, struct pollfd *fds);
-bool console_work(struct console *con, const struct pollfd *fds, int n);
-bool console_drain(struct console *con);
-void console_close(struct console *con);
+struct device *console_add(struct devices *devices,
+			   const struct options *options);
+void console_resize(struct device *dev);
 
 /* report.c */
 void report_crash(struct vm_context *ctx);

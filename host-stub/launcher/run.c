@@ -25,11 +25,12 @@
 #define MFD_EXEC 0x0010U
 #endif
 
-#define DEVICE_CONSOLE	0u
 #define SPACE_FDS	3	/* the first of a space's three descriptors */
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
 #define WRPKRU_BYTES	3u
+
+#define NS_PER_MS	1000000ull
 
 /* A space lets go of a page within this time, or it is broken. */
 #define RELEASE_NS	1000000000ull
@@ -411,19 +412,6 @@ static int start_spaces(struct vm_context *ctx)
 	return 0;
 }
 
-/* Device resets that the guest asked for. */
-static void serve_resets(struct vm_context *ctx)
-{
-	struct state *state = ctx->state;
-	u32 n = DEVICE_CONSOLE;
-	u32 wanted = __atomic_load_n(&state->reset_wanted[n], __ATOMIC_SEQ_CST);
-
-	if (state->reset_done[n] == wanted)
-		return;
-	console_reset(ctx->console);
-	__atomic_store_n(&state->reset_done[n], wanted, __ATOMIC_SEQ_CST);
-}
-
 /* Takes what signals came; the number of one that ends us, or 0. */
 static int take_signals(struct vm_context *ctx, bool *child)
 {
@@ -503,41 +491,46 @@ static void take_end(struct vm_context *ctx, int status)
  */
 static int serve(struct vm_context *ctx)
 {
+	struct waits *waits = &ctx->waits;
 	bool ended = false;
 
 	for (;;) {
-		struct pollfd fds[4] = {
-			{ .fd = ctx->doorbell_fd, .events = POLLIN },
-			{ .fd = ctx->signal_fd, .events = POLLIN },
-		};
-		int n = console_poll_fds(ctx->console, fds + 2), status;
-		int ms = balance_work(ctx);
+		int ms = balance_work(ctx), status = 0;
+		u32 doorbell, signals;
 		bool child = false;
 		u64 count;
 
-		if (poll(fds, (nfds_t)(2 + n), ms) < 0 && errno != EINTR) {
+		waits_begin(waits);
+		if (ms >= 0)
+			waits_until(waits, now_ns() + (u64)ms * NS_PER_MS);
+		doorbell = waits_fd(waits, ctx->doorbell_fd, POLLIN);
+		signals = waits_fd(waits, ctx->signal_fd, POLLIN);
+		devices_wait(ctx, waits);
+		if (waits_poll(waits)) {
 			complain("poll: %s", strerror(errno));
 			return EXIT_CANNOT;
 		}
-		if (fds[0].revents &&
+		if (waits_came(waits, doorbell) &&
 		    read(ctx->doorbell_fd, &count, sizeof(count)) < 0 &&
 		    errno != EAGAIN)
 			complain("doorbell: %s", strerror(errno));
-		status = fds[1].revents ? take_signals(ctx, &child) : 0;
+		if (waits_came(waits, signals))
+			status = take_signals(ctx, &child);
 		if (status) {
 			complain("stopped by signal %d (%s)", status,
 				 strsignal(status));
 			return 128 + status;
 		}
-		serve_resets(ctx);
-		if (console_work(ctx->console, fds + 2, n))
+		devices_reset(ctx);
+		devices_work(ctx, waits);
+		if (ctx->quit)
 			return EXIT_POWEROFF;
 		if (child && !ended && space_ended(ctx, &status)) {
 			take_end(ctx, status);
 			ended = true;
 		}
-		/* What it left in the queue is still to be written. */
-		if (ended && !console_drain(ctx->console))
+		/* What it left in the queues is still to be written. */
+		if (ended && !devices_drain(ctx))
 			return -1;
 	}
 }
@@ -566,7 +559,7 @@ static int boot(struct vm_context *ctx, bool *again)
 	drop_guest(ctx);
 	/* As late as can be: the longer it was measured the better it is. */
 	ctx->state->vm.info->tsc_khz = tsc_khz(&ctx->tsc_start);
-	console_attach(ctx->console, ctx, DEVICE_CONSOLE);
+	devices_start(ctx);
 	if (!start_spaces(ctx)) {
 		balance_start(ctx);
 		status = serve(ctx);
@@ -685,7 +678,7 @@ int verb_run(int argc, char **argv)
 	if (read_guest(&ctx) || host_check(&ctx.options) ||
 	    open_signals(&ctx) || map_monitor(&ctx.options))
 		goto out;
-	ctx.console = console_open(&ctx.options);
+	ctx.console = console_add(&ctx.devices, &ctx.options);
 	if (!ctx.console)
 		goto out;
 	if (report_check(&ctx.options))
@@ -698,8 +691,9 @@ int verb_run(int argc, char **argv)
 			again = false;
 		}
 	}
-	console_close(ctx.console);
 out:
+	devices_close(&ctx);
+	free(ctx.waits.fds);
 	drop_guest(&ctx);
 	return status;
 }
