@@ -140,6 +140,8 @@ void devices_start(struct vm_context *ctx)
 		struct device *dev = ctx->devices.device[i];
 		struct plex86_dev *page;
 
+		if (dev->gone)
+			continue;
 		dev->ctx = ctx;
 		dev->resetting = false;
 		dev->holder = (struct memory_holder){ vm_hold, vm_release, ctx };
@@ -169,7 +171,8 @@ void devices_reset(struct vm_context *ctx)
 					 __ATOMIC_SEQ_CST);
 		if (state->reset_done[i] == wanted)
 			continue;
-		dev->resetting = dev->ops->reset && !dev->ops->reset(dev);
+		dev->resetting = dev->ops->reset && !dev->gone &&
+				 !dev->ops->reset(dev);
 		if (dev->resetting)
 			continue;
 		for (n = 0; n < QUEUES_MAX; n++)
@@ -189,7 +192,7 @@ void devices_wait(struct vm_context *ctx, struct waits *waits)
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
 
-		if (dev->ops->wait)
+		if (dev->ops->wait && !dev->gone)
 			dev->ops->wait(dev, waits);
 	}
 }
@@ -203,12 +206,31 @@ void devices_work(struct vm_context *ctx, const struct waits *waits)
 		struct device *dev = ctx->devices.device[i];
 		bool tell = false;
 
+		if (dev->gone)
+			continue;
 		dev->ops->work(dev, waits);
 		for (n = 0; n < QUEUES_MAX; n++)
 			tell |= queue_wants_interrupt(&dev->queue[n]);
 		if (tell)
 			vm_device_interrupt(ctx, i);
 	}
+}
+
+/*
+ * device_remove() - what is behind @dev is gone for good: so is the device
+ *
+ * Called by its back end, at work; nothing but close() is called after this.
+ */
+void device_remove(struct device *dev)
+{
+	struct plex86_dev *page = device_page(dev);
+
+	if (dev->ops->reset)
+		dev->ops->reset(dev);
+	init_queues(dev);
+	dev->gone = true;
+	__atomic_store_n(&page->status, PLEX86_DEV_GONE, __ATOMIC_SEQ_CST);
+	vm_device_interrupt(dev->ctx, dev->number);
 }
 
 /* devices_drain() - the guest has ended: is there something left to be done? */
@@ -220,7 +242,7 @@ bool devices_drain(struct vm_context *ctx)
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
 
-		if (dev->ops->drain)
+		if (dev->ops->drain && !dev->gone)
 			left |= dev->ops->drain(dev);
 	}
 	return left;

@@ -64,6 +64,7 @@ struct device {
 	const struct device_ops *ops;
 	struct vm_context *ctx;	/* NULL: no boot has had it */
 	u32 number;		/* of its device page */
+	bool gone;		/* device_remove() was called, for all boots */
 	bool resetting;		/* ops->reset() was asked, and is not through */
 	struct memory_holder holder;
 	struct queue queue[QUEUES_MAX];
@@ -94,6 +95,7 @@ bool devices_drain(struct vm_context *ctx);
 void devices_close(struct vm_context *ctx);
 
 struct plex86_dev *device_page(struct device *dev);
+void device_remove(struct device *dev);
 void device_configure(struct device *dev, const void *config, u32 bytes);
 
 #endif

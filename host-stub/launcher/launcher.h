@@ -16,6 +16,7 @@
 
 #include "device.h"
 #include "image.h"
+#include "net.h"
 #include "state.h"
 
 #define PLEX86_VERSION	"0.1"
@@ -35,6 +36,9 @@ struct options {
 	const char *console;	/* "stdio", "pty" or a file */
 	const char *stats;
 	u64 mem_bytes;
+	struct net_options net[NETS_MAX];
+	u32 nets;
+	bool no_net;		/* --net none */
 	bool no_reboot;
 	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
@@ -87,6 +91,7 @@ u64 now_ns(void);
 
 /* options.c */
 int options_parse(struct options *options, int argc, char **argv);
+void options_free(struct options *options);
 void options_help(FILE *to);
 
 /* run.c */
