@@ -88,10 +88,14 @@ static int connect_peer(const char *path)
 	return -1;
 }
 
-/* Returns the listening socket, or -1. A name that nobody listens to is taken. */
+/*
+ * Returns the listening socket, or -1.  A socket's name that nobody listens to is
+ * taken; nothing else that has it is.
+ */
 static int listen_at(const char *path)
 {
 	struct sockaddr_un name;
+	struct stat stat;
 	int fd = connect_peer(path), error;
 
 	if (fd >= 0) {
@@ -99,7 +103,8 @@ static int listen_at(const char *path)
 		errno = EADDRINUSE;
 		return -1;
 	}
-	if (errno == ECONNREFUSED)
+	if (errno == ECONNREFUSED && !lstat(path, &stat) &&
+	    S_ISSOCK(stat.st_mode))
 		unlink(path);
 	fd = new_socket(&name, path);
 	if (fd < 0 || (!bind(fd, (void *)&name, sizeof(name)) &&
