@@ -7,6 +7,7 @@ LINE ?= 6.12
 MEM ?= 256M
 ISOLATION ?= keys
 APPEND ?=
+NET ?= user
 JOBS ?= $(shell nproc)
 V ?= 0
 T ?=
@@ -36,7 +37,7 @@ all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux) $(B)/initramfs.cpio.gz
 run: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
 		--initrd $(B)/initramfs.cpio.gz --mem '$(MEM)' \
-		--isolation '$(ISOLATION)' --append "$$APPEND"
+		--net '$(NET)' --isolation '$(ISOLATION)' --append "$$APPEND"
 
 # Known before the long way to a kernel.
 .PHONY: run-check
