@@ -19,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUEUES		3u	/* one pair, and control */
 #define QUEUE_ENTRIES	1024u
 #define SEGS		32u
 #define TURN_FRAMES	64u	/* each way, before others have their turn */
@@ -38,19 +37,9 @@ static const struct net_backend *const backends[] = {
 	[NET_USER] = &net_user, [NET_TAP] = &net_tap, [NET_SOCKET] = &net_socket,
 };
 
-static struct queue *rx_queue(struct net *net)
-{
-	return &net->device.queue[PLEX86_NET_RX(0)];
-}
-
-static struct queue *tx_queue(struct net *net)
-{
-	return &net->device.queue[PLEX86_NET_TX(0)];
-}
-
 static struct queue *control_queue(struct net *net)
 {
-	return &net->device.queue[PLEX86_NET_CONTROL(1)];
+	return &net->device.queue[PLEX86_NET_CONTROL(net->config.pairs)];
 }
 
 /*
@@ -185,52 +174,58 @@ static void pcap_write(struct net *net, const struct iovec *iov, u32 count,
  */
 
 /* Lets go of the buffers that were taken; the guest's queue is gone. */
-static void forget_buffers(struct net *net)
+static void forget_buffers(struct net_pair *pair)
 {
-	while (net->buffers) {
-		queue_release_range(rx_queue(net), &net->buffer[net->first++]);
-		net->buffers--;
+	while (pair->buffers) {
+		queue_release_range(pair->rx, &pair->buffer[pair->first++]);
+		pair->buffers--;
 	}
-	net->first = 0;
-	net->room = 0;
+	pair->first = 0;
+	pair->room = 0;
 }
 
 /*
  * net_room() - take buffers until there is room for @bytes, header included
+ * @which: of which pair of queues
  *
  * Returns false if the guest has not enough of them, and has asked to be asked
  * for more.
  */
-bool net_room(struct net *net, u32 bytes)
+bool net_room(struct net *net, u32 which, u32 bytes)
 {
-	struct queue *q = rx_queue(net);
+	struct net_pair *pair = &net->pair[which];
 	struct request *req = &net->taken;
 
-	if (net->room >= bytes)
+	if (pair->room >= bytes)
 		return true;
-	memmove(net->id, net->id + net->first, net->buffers * sizeof(net->id[0]));
-	memmove(net->buffer, net->buffer + net->first,
-		net->buffers * sizeof(net->buffer[0]));
-	net->first = 0;
-	while (net->room < bytes) {
-		if (!queue_next(q, req))
+	memmove(pair->id, pair->id + pair->first,
+		pair->buffers * sizeof(pair->id[0]));
+	memmove(pair->buffer, pair->buffer + pair->first,
+		pair->buffers * sizeof(pair->buffer[0]));
+	pair->first = 0;
+	while (pair->room < bytes) {
+		if (!queue_next(pair->rx, req))
 			break;
 		if (req->op != PLEX86_NET_OP_RX || req->flags) {
-			queue_complete(q, req->id, PLEX86_S_UNSUPPORTED, 0, 0);
+			queue_complete(pair->rx, req->id,
+				       PLEX86_S_UNSUPPORTED, 0, 0);
 			continue;
 		}
 		if (req->segs != 1 || req->bytes < PLEX86_NET_RX_MIN) {
-			queue_complete(q, req->id, PLEX86_S_BADREQ, 0, 0);
+			queue_complete(pair->rx, req->id, PLEX86_S_BADREQ, 0,
+				       0);
 			continue;
 		}
-		if (!queue_hold_range(q, &req->seg[0]))
+		if (!queue_hold_range(pair->rx, &req->seg[0]))
 			break;
-		net->id[net->buffers] = req->id;
-		net->buffer[net->buffers++] = req->seg[0];
-		net->room += req->bytes;
+		pair->id[pair->buffers] = req->id;
+		pair->buffer[pair->buffers++] = req->seg[0];
+		pair->room += req->bytes;
 	}
-	net->dry = net->room < bytes;
-	return !net->dry;
+	if (pair->room >= bytes)
+		return true;
+	net->dry = true;
+	return false;
 }
 
 /* Is the frame that begins with @to, the destination's address, wanted? */
@@ -251,14 +246,16 @@ static bool wanted(const struct net *net, const u8 *to)
 }
 
 /*
- * net_received() - header and frame lie in the guest's buffers, from the first
+ * net_received() - header and frame lie in the buffers of pair @which, from the
+ * first on
  * @bytes: of both; net_room() was asked for as many or more
  *
  * A frame that the guest does not want leaves the buffers for the next one.
  */
-void net_received(struct net *net, u32 bytes)
+void net_received(struct net *net, u32 which, u32 bytes)
 {
-	const struct iovec *iov = &net->buffer[net->first];
+	struct net_pair *pair = &net->pair[which];
+	const struct iovec *iov = &pair->buffer[pair->first];
 	struct plex86_net_hdr *hdr = iov->iov_base;
 	u32 left = bytes, n = 0, len;
 
@@ -272,13 +269,35 @@ void net_received(struct net *net, u32 bytes)
 	rate_take(&net->rx_rate, bytes);
 	for (left = bytes; left; left -= len) {
 		len = (u32)iov->iov_len < left ? (u32)iov->iov_len : left;
-		net->room -= (u32)iov->iov_len;
-		net->buffers--;
-		queue_release_range(rx_queue(net), iov);
-		queue_complete(rx_queue(net), net->id[net->first++],
-			       PLEX86_S_OK, 0, len);
+		pair->room -= (u32)iov->iov_len;
+		pair->buffers--;
+		queue_release_range(pair->rx, iov);
+		queue_complete(pair->rx, pair->id[pair->first++], PLEX86_S_OK,
+			       0, len);
 		iov++;
 	}
+}
+
+/*
+ * The pair for a frame: the same for all of a connection.  By the addresses, and
+ * the ports where each frame has them.
+ */
+static u32 pair_for(const struct net *net, const u8 *frame, u32 bytes)
+{
+	u32 at = 0, end = 0, sum = 0;
+
+	if (net->up == 1 || bytes < 58)
+		return 0;
+	if (frame[12] == 0x08 && frame[13] == 0x00) {		/* IPv4 */
+		at = 26;
+		end = frame[14] == 0x45 && frame[23] == IPPROTO_TCP ? 38 : 34;
+	} else if (frame[12] == 0x86 && frame[13] == 0xdd) {	/* IPv6 */
+		at = 22;
+		end = frame[20] == IPPROTO_TCP ? 58 : 54;
+	}
+	for (; at < end; at++)
+		sum = sum * 31 + frame[at];
+	return sum % net->up;
 }
 
 /* Does the rate let a frame to the guest? */
@@ -297,25 +316,27 @@ static bool may_receive(struct net *net)
  */
 bool net_give(struct net *net, u8 flags, const void *frame, u32 bytes)
 {
+	u32 which = pair_for(net, frame, bytes), done = 0, i;
+	struct net_pair *pair = &net->pair[which];
 	struct plex86_net_hdr hdr = { .flags = flags };
-	u32 done = 0, i, skip = sizeof(hdr);
+	u32 skip = sizeof(hdr);
 
 	if (!wanted(net, frame))
 		return true;
-	if (!may_receive(net) || !net_room(net, bytes + skip))
+	if (!may_receive(net) || !net_room(net, which, bytes + skip))
 		return false;
-	memcpy(net->buffer[net->first].iov_base, &hdr, skip);
-	for (i = net->first; done < bytes; i++) {
-		u32 n = (u32)net->buffer[i].iov_len - skip;
+	memcpy(pair->buffer[pair->first].iov_base, &hdr, skip);
+	for (i = pair->first; done < bytes; i++) {
+		u32 n = (u32)pair->buffer[i].iov_len - skip;
 
 		if (n > bytes - done)
 			n = bytes - done;
-		memcpy((u8 *)net->buffer[i].iov_base + skip,
+		memcpy((u8 *)pair->buffer[i].iov_base + skip,
 		       (const u8 *)frame + done, n);
 		done += n;
 		skip = 0;
 	}
-	net_received(net, bytes + (u32)sizeof(hdr));
+	net_received(net, which, bytes + (u32)sizeof(hdr));
 	return true;
 }
 
@@ -365,11 +386,11 @@ static u16 check_frame(const struct net *net, const struct request *req)
 	return need & ~net->features ? PLEX86_S_BADREQ : PLEX86_S_OK;
 }
 
-/* Takes what the guest transmits: at most a turn's worth. */
-static void transmit(struct net *net)
+/* Takes what the guest transmits by one pair: at most a turn's worth. */
+static void transmit(struct net *net, u32 which)
 {
-	struct queue *q = tx_queue(net);
-	struct request *req = &net->request;
+	struct net_pair *pair = &net->pair[which];
+	struct request *req = &pair->request;
 	u32 frames = 0;
 	u16 status;
 
@@ -377,19 +398,20 @@ static void transmit(struct net *net)
 		net->tx_limited = !rate_allows(&net->tx_rate, &net->tx_until);
 		if (net->tx_limited)
 			break;
-		if (!net->busy && !queue_next(q, req))
+		if (!pair->busy && !queue_next(pair->tx, req))
 			break;
-		status = net->busy ? PLEX86_S_OK : check_frame(net, req);
+		status = pair->busy ? PLEX86_S_OK : check_frame(net, req);
 		if (!status && (net->config.link & PLEX86_NET_LINK_UP)) {
-			net->busy = !net->backend->send(net, req);
-			if (net->busy)
+			pair->busy = !net->backend->send(net, which, req);
+			if (pair->busy)
 				break;
 			rate_take(&net->tx_rate, req->bytes);
 			pcap_write(net, req->seg, req->segs, req->bytes -
 				   (u32)sizeof(struct plex86_net_hdr));
 		}
-		net->busy = false;
-		queue_complete(q, req->id, status, 0, status ? 0 : req->bytes);
+		pair->busy = false;
+		queue_complete(pair->tx, req->id, status, 0,
+			       status ? 0 : req->bytes);
 	}
 	if (frames && net->backend->sent)
 		net->backend->sent(net);
@@ -397,12 +419,12 @@ static void transmit(struct net *net)
 		net->more = true;
 }
 
-static void receive(struct net *net)
+static void receive(struct net *net, u32 which)
 {
 	u32 frames = 0;
 
 	for (; frames < TURN_FRAMES; frames++)
-		if (!may_receive(net) || !net->backend->receive(net))
+		if (!may_receive(net) || !net->backend->receive(net, which))
 			return;
 	net->more = true;
 }
@@ -450,8 +472,11 @@ static struct net *net_of(struct device *dev)
 
 static void init(struct net *net)
 {
-	net->up = false;
-	net->busy = false;
+	u32 i;
+
+	for (i = 0; i < NET_PAIRS_MAX; i++)
+		net->pair[i].busy = false;
+	net->up = 0;
 	net->more = false;
 	net->dry = false;
 	net->rx_limited = false;
@@ -464,14 +489,17 @@ static void net_start(struct device *dev, struct plex86_dev *page)
 {
 	struct net *net = net_of(dev);
 	u64 features = net->backend->features | PLEX86_NET_F_FILTER;
+	u32 i;
 
 	/* Buffers of an earlier boot went with its memory. */
-	net->first = 0;
-	net->buffers = 0;
-	net->room = 0;
+	for (i = 0; i < NET_PAIRS_MAX; i++) {
+		net->pair[i].first = 0;
+		net->pair[i].buffers = 0;
+		net->pair[i].room = 0;
+	}
 	init(net);
 	page->features[1] = (u32)(features >> 32);
-	page->queues = QUEUES;
+	page->queues = PLEX86_NET_CONTROL(net->config.pairs) + 1u;
 	page->queue_entries = QUEUE_ENTRIES;
 	page->segs = SEGS;
 	page->config_bytes = sizeof(net->config);
@@ -483,7 +511,10 @@ static bool net_reset(struct device *dev)
 {
 	struct net *net = net_of(dev);
 
-	forget_buffers(net);
+	u32 i;
+
+	for (i = 0; i < NET_PAIRS_MAX; i++)
+		forget_buffers(&net->pair[i]);
 	init(net);
 	return true;
 }
@@ -503,18 +534,20 @@ static u64 accepted(struct net *net)
 	return features;
 }
 
-/* Has the guest set the queues? */
-static bool is_up(struct net *net)
+/* Sees how many pairs the guest has set. */
+static void look_up(struct net *net)
 {
-	bool rx = queue_attach(rx_queue(net)), tx = queue_attach(tx_queue(net));
+	u32 was = net->up, n = 0;
 
-	if (!net->up && rx && tx) {
-		net->up = true;
-		net->features = accepted(net);
-		if (net->backend->agree)
-			net->backend->agree(net, net->features);
-	}
-	return rx && tx;
+	while (n < net->config.pairs && queue_attach(net->pair[n].rx) &&
+	       queue_attach(net->pair[n].tx))
+		n++;
+	net->up = n;
+	if (n <= was)		/* fewer: one was broken */
+		return;
+	net->features = accepted(net);
+	if (net->backend->agree)
+		net->backend->agree(net);
 }
 
 static void net_wait(struct device *dev, struct waits *waits)
@@ -534,16 +567,17 @@ static void net_wait(struct device *dev, struct waits *waits)
 static void net_work(struct device *dev, const struct waits *waits)
 {
 	struct net *net = net_of(dev);
+	u32 i;
 
 	net->more = false;
 	net->dry = false;
-	if (is_up(net)) {
-		control(net);
-		transmit(net);
-	}
+	look_up(net);
+	control(net);
+	for (i = 0; i < net->up; i++)
+		transmit(net, i);
 	net->backend->work(net, waits);
-	if (is_up(net))
-		receive(net);
+	for (i = 0; i < net->up; i++)
+		receive(net, i);
 }
 
 static void net_close(struct device *dev)
@@ -591,7 +625,7 @@ static void configure(struct net *net)
 		if (getrandom(config->mac + 3, 3, 0) != 3)
 			memset(config->mac, 0, sizeof(config->mac));
 	}
-	config->pairs = 1;
+	config->pairs = (u16)o->pairs;
 	config->mtu = o->mtu ? o->mtu : net->backend->mtu;
 	config->mtu_max = PLEX86_NET_MTU_MAX;
 	config->link = PLEX86_NET_LINK_UP;
@@ -603,10 +637,15 @@ static void configure(struct net *net)
 static int net_add(struct vm_context *ctx, struct net_options *options)
 {
 	struct net *net = calloc(1, sizeof(*net));
+	u32 i;
 
 	if (!net) {
 		complain("out of memory");
 		return -1;
+	}
+	for (i = 0; i < NET_PAIRS_MAX; i++) {
+		net->pair[i].rx = &net->device.queue[PLEX86_NET_RX(i)];
+		net->pair[i].tx = &net->device.queue[PLEX86_NET_TX(i)];
 	}
 	net->options = options;
 	net->backend = backends[options->kind];

@@ -109,6 +109,17 @@ static int set_mtu(struct net_options *o, const char *value)
 	return 0;
 }
 
+static int set_queues(struct net_options *o, const char *value)
+{
+	char *end;
+	u64 n;
+
+	if (!number(value, NET_PAIRS_MAX, &n, &end) || *end || !n)
+		return bad(o, "queues", value, "not a number of queues (1 to 8)");
+	o->pairs = (u32)n;
+	return 0;
+}
+
 static int set_rate(struct net_options *o, const char *what, u64 *rate,
 		    const char *value)
 {
@@ -200,6 +211,7 @@ static const struct {
 	{ "mac", FOR_ALL, set_mac },
 	{ "mtu", FOR_ALL, set_mtu },
 	{ "pcap", FOR_ALL, set_pcap },
+	{ "queues", FOR_ALL, set_queues },
 	{ "rx-rate", FOR_ALL, set_rx_rate },
 	{ "tx-rate", FOR_ALL, set_tx_rate },
 };
@@ -242,6 +254,7 @@ int net_options_parse(struct net_options *o, const char *text)
 
 	memset(o, 0, sizeof(*o));
 	o->text = text;
+	o->pairs = 1;
 	if (!copy) {
 		complain("out of memory");
 		return -1;

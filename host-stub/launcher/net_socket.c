@@ -169,7 +169,7 @@ static bool flush(struct net *net)
 	return true;
 }
 
-static bool socket_send(struct net *net, const struct request *req)
+static bool socket_send(struct net *net, u32 pair, const struct request *req)
 {
 	struct peer *peer = net->own;
 	struct stream *out = &peer->out;
@@ -177,6 +177,7 @@ static bool socket_send(struct net *net, const struct request *req)
 	u32 length = htonl(bytes);
 	u8 *to;
 
+	(void)pair;
 	if (peer->fd >= 0 &&
 	    BUFFER_BYTES - out->first - out->bytes < LENGTH_BYTES + bytes &&
 	    !flush(net))
@@ -242,12 +243,13 @@ static u32 next_frame(struct net *net)
 	}
 }
 
-static bool socket_receive(struct net *net)
+static bool socket_receive(struct net *net, u32 pair)
 {
 	struct peer *peer = net->own;
 	struct stream *in = &peer->in;
 	u32 length;
 
+	(void)pair;
 	if (peer->fd < 0)
 		return false;
 	length = next_frame(net);

@@ -24,10 +24,11 @@
 #define MTU_DEFAULT	1500u
 
 struct tap {
-	int fd;
+	int fd[NET_PAIRS_MAX];	/* -1: none */
+	bool blocked[NET_PAIRS_MAX];	/* takes no frame now */
+	u32 attached;		/* as many of them the kernel uses */
 	int netlink;		/* -1: nobody tells of the link */
 	int index;
-	bool blocked;		/* it takes no frame now */
 	bool gone;		/* the interface was deleted */
 	u32 wait;		/* waits_fd() of @netlink */
 };
@@ -35,9 +36,11 @@ struct tap {
 static void tap_close(struct net *net)
 {
 	struct tap *tap = net->own;
+	u32 i;
 
-	if (tap->fd >= 0)
-		close(tap->fd);
+	for (i = 0; i < NET_PAIRS_MAX; i++)
+		if (tap->fd[i] >= 0)
+			close(tap->fd[i]);
 	if (tap->netlink >= 0)
 		close(tap->netlink);
 	free(tap);
@@ -80,28 +83,48 @@ static int open_netlink(void)
 	return -1;
 }
 
-static int tap_open(struct net *net)
+/* Opens queue @n of the interface that @ifr names, or makes it. */
+static int open_queue(struct net *net, u32 n, struct ifreq *ifr)
 {
 	static const char device[] = "/dev/net/tun";
+	int header = sizeof(struct plex86_net_hdr), little = 1;
+	struct tap *tap = net->own;
+	int fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	tap->fd[n] = fd;
+	if (fd < 0)
+		return refuse(net, device, errno);
+	ifr->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (net->config.pairs > 1)
+		ifr->ifr_flags |= IFF_MULTI_QUEUE;
+	if (ioctl(fd, TUNSETIFF, ifr))
+		return refuse(net, *ifr->ifr_name ? ifr->ifr_name : device,
+			      errno);
+	if (ioctl(fd, TUNSETVNETHDRSZ, &header) ||
+	    ioctl(fd, TUNSETVNETLE, &little))
+		return refuse(net, "headers", errno);
+	return 0;
+}
+
+static int tap_open(struct net *net)
+{
 	const struct net_options *o = net->options;
 	struct tap *tap = calloc(1, sizeof(*tap));
-	int header = sizeof(struct plex86_net_hdr), little = 1;
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct ifreq ifr = { 0 };
+	u32 i;
 
 	if (!tap)
 		return refuse(net, "memory", ENOMEM);
 	tap->netlink = -1;
+	for (i = 0; i < NET_PAIRS_MAX; i++)
+		tap->fd[i] = -1;
 	net->own = tap;
-	tap->fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (tap->fd < 0)
-		return refuse(net, device, errno);
 	if (o->ifname)
 		strcpy(ifr.ifr_name, o->ifname);
-	if (ioctl(tap->fd, TUNSETIFF, &ifr))
-		return refuse(net, o->ifname ? o->ifname : device, errno);
-	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &header) ||
-	    ioctl(tap->fd, TUNSETVNETLE, &little))
-		return refuse(net, "headers", errno);
+	for (i = 0; i < net->config.pairs; i++)
+		if (open_queue(net, i, &ifr))
+			return -1;
+	tap->attached = net->config.pairs;
 	tap->index = (int)if_nametoindex(ifr.ifr_name);
 	/* First the socket, so that no change gets lost. */
 	tap->netlink = open_netlink();
@@ -112,10 +135,31 @@ static int tap_open(struct net *net)
 	return 0;
 }
 
-/* What the guest takes, the host may give. */
-static void tap_agree(struct net *net, u64 features)
+/* Has the kernel use as many queues as the guest does; one at least. */
+static void use_queues(struct net *net)
 {
 	struct tap *tap = net->own;
+	struct ifreq ifr = { 0 };
+
+	while (tap->attached != net->up) {
+		bool more = tap->attached < net->up;
+		u32 n = more ? tap->attached : tap->attached - 1;
+
+		ifr.ifr_flags = more ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+		if (ioctl(tap->fd[n], TUNSETQUEUE, &ifr)) {
+			complain("--net %s: queues: %s", net->options->text,
+				 strerror(errno));
+			return;
+		}
+		tap->attached = more ? n + 1 : n;
+	}
+}
+
+/* What the guest takes, the host may give. */
+static void tap_agree(struct net *net)
+{
+	struct tap *tap = net->own;
+	u64 features = net->features;
 	unsigned int offload = 0;
 
 	if (features & PLEX86_NET_F_GUEST_CSUM)
@@ -126,31 +170,35 @@ static void tap_agree(struct net *net, u64 features)
 		offload |= TUN_F_TSO6;
 	if (features & PLEX86_NET_F_GUEST_ECN)
 		offload |= TUN_F_TSO_ECN;
-	if (ioctl(tap->fd, TUNSETOFFLOAD, offload))
+	if (ioctl(tap->fd[0], TUNSETOFFLOAD, offload))
 		complain("--net %s: offloads: %s", net->options->text,
 			 strerror(errno));
+	use_queues(net);
 }
 
-static bool tap_send(struct net *net, const struct request *req)
+static bool tap_send(struct net *net, u32 pair, const struct request *req)
 {
 	struct tap *tap = net->own;
 
-	if (writev(tap->fd, req->seg, (int)req->segs) < 0 && errno == EAGAIN) {
-		tap->blocked = true;
+	if (writev(tap->fd[pair], req->seg, (int)req->segs) < 0 &&
+	    errno == EAGAIN) {
+		tap->blocked[pair] = true;
 		return false;
 	}
 	/* What the interface does not take, as when it is down, is dropped. */
 	return true;
 }
 
-static bool tap_receive(struct net *net)
+static bool tap_receive(struct net *net, u32 which)
 {
+	const struct net_pair *pair = &net->pair[which];
 	struct tap *tap = net->own;
 	ssize_t n;
 
-	if (tap->gone || !net_room(net, NET_BYTES))
+	if (tap->gone || !net_room(net, which, NET_BYTES))
 		return false;
-	n = readv(tap->fd, &net->buffer[net->first], (int)net->buffers);
+	n = readv(tap->fd[which], &pair->buffer[pair->first],
+		  (int)pair->buffers);
 	if (n < 0 && errno == EBADFD) {
 		tap->gone = true;
 		complain("--net %s: the interface was deleted", net->options->text);
@@ -158,17 +206,22 @@ static bool tap_receive(struct net *net)
 	}
 	if (n < (ssize_t)sizeof(struct plex86_net_hdr) + PLEX86_NET_FRAME_MIN)
 		return n >= 0;
-	net_received(net, (u32)n);
+	net_received(net, which, (u32)n);
 	return true;
 }
 
 static void tap_wait(struct net *net, struct waits *waits, bool receive)
 {
 	struct tap *tap = net->own;
+	short events;
+	u32 i;
 
-	if (receive || tap->blocked)
-		waits_fd(waits, tap->fd, (short)((receive ? POLLIN : 0) |
-						 (tap->blocked ? POLLOUT : 0)));
+	for (i = 0; i < net->up; i++) {
+		events = (short)((receive ? POLLIN : 0) |
+				 (tap->blocked[i] ? POLLOUT : 0));
+		if (events)
+			waits_fd(waits, tap->fd[i], events);
+	}
 	tap->wait = tap->netlink < 0 ? WAITS_NOTHING :
 				       waits_fd(waits, tap->netlink, POLLIN);
 }
@@ -198,7 +251,7 @@ static void tap_work(struct net *net, const struct waits *waits)
 {
 	struct tap *tap = net->own;
 
-	tap->blocked = false;
+	memset(tap->blocked, 0, sizeof(tap->blocked));
 	if (waits_came(waits, tap->wait))
 		read_netlink(net);
 }

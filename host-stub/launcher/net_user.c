@@ -200,7 +200,7 @@ static void user_close(struct net *net)
 	struct user *user = net->own;
 
 	/* It may say good-bye to its connections. */
-	net->up = false;
+	net->up = 0;
 	if (user->slirp)
 		slirp_cleanup(user->slirp);
 	drop_list(user);
@@ -285,33 +285,35 @@ static int user_open(struct net *net)
 	return 0;
 }
 
-static void user_agree(struct net *net, u64 features)
+static void user_agree(struct net *net)
 {
 	struct user *user = net->own;
 
 	/* What was for another driver of the guest's. */
 	drop_list(user);
 	/* Checksums are libslirp's own work. */
-	user->flags = features & PLEX86_NET_F_GUEST_CSUM ?
+	user->flags = net->features & PLEX86_NET_F_GUEST_CSUM ?
 		      PLEX86_NET_HDR_DATA_VALID : 0;
 }
 
 /* A copy: the guest could change its own while libslirp looks at it. */
-static bool user_send(struct net *net, const struct request *req)
+static bool user_send(struct net *net, u32 pair, const struct request *req)
 {
 	struct user *user = net->own;
 	u32 n = net_copy(req, sizeof(struct plex86_net_hdr), user->frame,
 			 sizeof(user->frame));
 
+	(void)pair;
 	slirp_input(user->slirp, user->frame, (int)n);
 	return true;
 }
 
-static bool user_receive(struct net *net)
+static bool user_receive(struct net *net, u32 pair)
 {
 	struct user *user = net->own;
 	struct frame *f = user->list;
 
+	(void)pair;
 	if (!f || !net_give(net, user->flags, f->data, f->bytes))
 		return false;
 	user->list = f->next;

@@ -176,8 +176,9 @@ static const struct option_entry entries[] = {
 	  "tap: an interface of the host's; ifname=NAME\n"
 	  "socket: a peer at path=NAME; server=on: wait for it\n"
 	  "none: no interface\n"
-	  "Options of all: mac=ADDR, mtu=BYTES, pcap=FILE (what\n"
-	  "goes through), rx-rate=BITS/S, tx-rate=BITS/S", set_net },
+	  "Options of all: mac=ADDR, mtu=BYTES, queues=N,\n"
+	  "rx-rate=BITS/S, tx-rate=BITS/S, pcap=FILE (what goes\n"
+	  "through)", set_net },
 	{ "isolation", "keys|none",
 	  "keep guest programs, guest kernel and monitor\n"
 	  "apart by protection keys (keys), or not at all, for\n"

@@ -258,7 +258,7 @@ static void net_fields(void **state)
 
 	CHECK_EQ("two", parse("--kernel=k",
 			      "--net=tap,ifname=vm0,mac=52:54:00:AB:cd:ef,mtu=9000,pcap=a.pcap",
-			      "--net=socket,path=/tmp/s,server=on,rx-rate=10M,tx-rate=1500k",
+			      "--net=socket,path=/tmp/s,server=on,rx-rate=10M,tx-rate=1500k,queues=8",
 			      NULL), 0);
 	CHECK_EQ("two", options.nets, 2);
 	CHECK_EQ("tap", o[0].kind, NET_TAP);
@@ -267,6 +267,8 @@ static void net_fields(void **state)
 	CHECK_EQ("tap", memcmp(o[0].mac, mac, sizeof(mac)), 0);
 	CHECK_EQ("tap", o[0].mtu, 9000);
 	CHECK_EQ("tap", o[0].rx_rate, 0);
+	CHECK_EQ("tap", o[0].pairs, 1);
+	CHECK_EQ("socket", o[1].pairs, 8);
 	CHECK_EQ("socket", o[1].kind, NET_SOCKET);
 	CHECK_STR("socket", o[1].path, "/tmp/s");
 	CHECK_EQ("socket", o[1].server, true);
@@ -300,6 +302,9 @@ static void net_refused(void **state)
 		{ "user,mtu=-1", "not an MTU" },
 		{ "user,mtu=1500x", "not an MTU" },
 		{ "user,mtu=99999999999999999999", "not an MTU" },
+		{ "user,queues=0", "not a number of queues" },
+		{ "user,queues=9", "not a number of queues" },
+		{ "user,queues=two", "not a number of queues" },
 		{ "user,mac=", "not an address" },
 		{ "user,mac=52:54:00:12:34", "not an address" },
 		{ "user,mac=52:54:00:12:34:5g", "not an address" },
