@@ -21,6 +21,7 @@
 
 #define QUEUE_ENTRIES	1024u
 #define SEGS		32u
+#define HEADER_BYTES	((u32)sizeof(struct plex86_net_hdr))
 #define TURN_FRAMES	64u	/* each way, before others have their turn */
 
 #define NS_PER_S	1000000000ull
@@ -135,7 +136,7 @@ static void pcap_write(struct net *net, const struct iovec *iov, u32 count,
 		u32 s, ns, have, len;
 	} head;
 	struct iovec out[NET_BUFFERS + 1];
-	u32 skip = sizeof(struct plex86_net_hdr), left = bytes, n = 1, i;
+	u32 skip = HEADER_BYTES, left = bytes, n = 1, i;
 	struct timespec ts;
 
 	if (net->pcap < 0)
@@ -256,16 +257,17 @@ void net_received(struct net *net, u32 which, u32 bytes)
 {
 	struct net_pair *pair = &net->pair[which];
 	const struct iovec *iov = &pair->buffer[pair->first];
-	struct plex86_net_hdr *hdr = iov->iov_base;
-	u32 left = bytes, n = 0, len;
+	u8 *hdr = iov->iov_base;	/* at any address */
+	u32 left = bytes, len;
+	u16 n = 0;
 
-	if (!wanted(net, (u8 *)iov->iov_base + sizeof(*hdr)))
+	if (!wanted(net, hdr + HEADER_BYTES))
 		return;
 	while (left > iov[n].iov_len)
 		left -= (u32)iov[n++].iov_len;
 	n++;
-	hdr->buffers = (u16)n;
-	pcap_write(net, iov, n, bytes - (u32)sizeof(*hdr));
+	memcpy(hdr + offsetof(struct plex86_net_hdr, buffers), &n, sizeof(n));
+	pcap_write(net, iov, n, bytes - HEADER_BYTES);
 	rate_take(&net->rx_rate, bytes);
 	for (left = bytes; left; left -= len) {
 		len = (u32)iov->iov_len < left ? (u32)iov->iov_len : left;
@@ -319,7 +321,7 @@ bool net_give(struct net *net, u8 flags, const void *frame, u32 bytes)
 	u32 which = pair_for(net, frame, bytes), done = 0, i;
 	struct net_pair *pair = &net->pair[which];
 	struct plex86_net_hdr hdr = { .flags = flags };
-	u32 skip = sizeof(hdr);
+	u32 skip = HEADER_BYTES;
 
 	if (!wanted(net, frame))
 		return true;
@@ -336,7 +338,7 @@ bool net_give(struct net *net, u8 flags, const void *frame, u32 bytes)
 		done += n;
 		skip = 0;
 	}
-	net_received(net, which, bytes + (u32)sizeof(hdr));
+	net_received(net, which, bytes + HEADER_BYTES);
 	return true;
 }
 
@@ -353,11 +355,11 @@ static u16 check_frame(const struct net *net, const struct request *req)
 
 	if (req->op != PLEX86_NET_OP_TX || req->flags)
 		return PLEX86_S_UNSUPPORTED;
-	if (req->bytes < sizeof(hdr) + PLEX86_NET_FRAME_MIN ||
+	if (req->bytes < HEADER_BYTES + PLEX86_NET_FRAME_MIN ||
 	    req->bytes > NET_BYTES)
 		return PLEX86_S_BADREQ;
-	net_copy(req, 0, &hdr, sizeof(hdr));
-	frame = req->bytes - (u32)sizeof(hdr);
+	net_copy(req, 0, &hdr, HEADER_BYTES);
+	frame = req->bytes - HEADER_BYTES;
 	if (hdr.flags & ~PLEX86_NET_HDR_NEEDS_CSUM)
 		return PLEX86_S_BADREQ;
 	if (hdr.flags) {
@@ -406,8 +408,8 @@ static void transmit(struct net *net, u32 which)
 			if (pair->busy)
 				break;
 			rate_take(&net->tx_rate, req->bytes);
-			pcap_write(net, req->seg, req->segs, req->bytes -
-				   (u32)sizeof(struct plex86_net_hdr));
+			pcap_write(net, req->seg, req->segs,
+				   req->bytes - HEADER_BYTES);
 		}
 		pair->busy = false;
 		queue_complete(pair->tx, req->id, status, 0,
