@@ -54,6 +54,7 @@ test: deps-test all $(B)/conform
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
 		$(B)/linux-$(LINE)-selftest/vmlinux
 	@tools/bench
+	@tools/bench-net --line $(LINE)
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
