@@ -24,10 +24,10 @@ def build_nettool():
                     "-o", NETTOOL, os.path.join(ROOT, "tests", "net", "nettool.c")], check=True)
 
 
-def guest(line, *nets, append="", **more):
+def guest(line, *nets, append="", options=(), **more):
     """An agent with nettool and these interfaces."""
-    options = [word for net in nets for word in ("--net", net)]
-    g = agent(line, *options, files=(NETTOOL_FILE,), append=append, **more)
+    words = [word for net in nets for word in ("--net", net)]
+    g = agent(line, *words, *options, files=(NETTOOL_FILE,), append=append, **more)
     try:
         g.ready()
     except Failed:
