@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define MTU_DEFAULT	65520u	/* libslirp takes 65521 at most */
-#define LIST_MAX	4096u	/* frames; more are dropped */
+#define LIST_BYTES	(16u << 20)	/* of frames that wait; others are dropped */
 
 #define NS_PER_MS	1000000
 
@@ -41,7 +41,7 @@ struct user {
 	Slirp *slirp;
 	struct timer *timers;
 	struct frame *list, **last;
-	u32 frames;		/* in the list */
+	u32 waiting;		/* bytes in the list */
 	struct waits *waits;	/* while libslirp says what it waits for */
 	const struct waits *came;	/* and while it asks what came */
 	bool polled;		/* it was asked */
@@ -64,7 +64,7 @@ static ssize_t from_slirp(const void *frame, size_t bytes, void *opaque)
 		return (ssize_t)bytes;
 	if (!user->list && net_give(net, user->flags, frame, (u32)bytes))
 		return (ssize_t)bytes;
-	f = user->frames < LIST_MAX ? malloc(sizeof(*f) + bytes) : NULL;
+	f = user->waiting < LIST_BYTES ? malloc(sizeof(*f) + bytes) : NULL;
 	if (!f)
 		return (ssize_t)bytes;	/* lost, as frames may be */
 	f->next = NULL;
@@ -72,7 +72,7 @@ static ssize_t from_slirp(const void *frame, size_t bytes, void *opaque)
 	memcpy(f->data, frame, bytes);
 	*user->last = f;
 	user->last = &f->next;
-	user->frames++;
+	user->waiting += f->bytes;
 	return (ssize_t)bytes;
 }
 
@@ -192,7 +192,7 @@ static void drop_list(struct user *user)
 		free(f);
 	}
 	user->last = &user->list;
-	user->frames = 0;
+	user->waiting = 0;
 }
 
 static void user_close(struct net *net)
@@ -319,7 +319,7 @@ static bool user_receive(struct net *net, u32 pair)
 	user->list = f->next;
 	if (!user->list)
 		user->last = &user->list;
-	user->frames--;
+	user->waiting -= f->bytes;
 	free(f);
 	return true;
 }
