@@ -36,9 +36,8 @@
 #include <linux/virtio_net.h>
 #include <linux/workqueue.h>
 #include <asm/plex86_bus.h>
-#include <asm/plex86_compat.h>
+#include <asm/plex86_compat_net.h>
 #include <asm/plex86_ring.h>
-#include PLEX86_PAGE_POOL_H
 
 #define RX_ENTRIES	256
 #define TX_ENTRIES	256

@@ -36,11 +36,4 @@
 	page_add_new_anon_rmap(page, vma, addr)
 #endif
 
-/* The page pool's header became a directory of them in 6.6. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
-#define PLEX86_PAGE_POOL_H	<net/page_pool/helpers.h>
-#else
-#define PLEX86_PAGE_POOL_H	<net/page_pool.h>
-#endif
-
 #endif /* _ASM_X86_PLEX86_COMPAT_H */
