@@ -27,7 +27,7 @@
 #define NS_PER_S	1000000000ull
 #define BURST_NS	50000000ull	/* what a rate gives in this time may come at once */
 
-/* Of the kinds whose features are of use with another only. */
+/* Of no effect without PLEX86_NET_F_CSUM, and without PLEX86_NET_F_GUEST_CSUM. */
 #define TSO_FEATURES	(PLEX86_NET_F_TSO4 | PLEX86_NET_F_TSO6 | \
 			 PLEX86_NET_F_TSO_ECN)
 #define GUEST_TSO_FEATURES	(PLEX86_NET_F_GUEST_TSO4 | \
@@ -288,7 +288,7 @@ static u32 pair_for(const struct net *net, const u8 *frame, u32 bytes)
 {
 	u32 at = 0, end = 0, sum = 0;
 
-	if (net->up == 1 || bytes < 58)
+	if (net->up <= 1 || bytes < 58)
 		return 0;
 	if (frame[12] == 0x08 && frame[13] == 0x00) {		/* IPv4 */
 		at = 26;
