@@ -449,13 +449,28 @@ static u16 set_filter(struct net *net, const struct request *req)
 	return PLEX86_S_OK;
 }
 
+/* What the guest accepted, as far as it goes. */
+static u64 accepted(struct net *net)
+{
+	const struct plex86_dev *page = device_page(&net->device);
+	u64 features = (u64)__atomic_load_n(&page->accepted[1],
+					    __ATOMIC_RELAXED) << 32;
+
+	features &= net->backend->features | PLEX86_NET_F_FILTER;
+	if (!(features & PLEX86_NET_F_CSUM))
+		features &= ~TSO_FEATURES;
+	if (!(features & PLEX86_NET_F_GUEST_CSUM))
+		features &= ~GUEST_TSO_FEATURES;
+	return features;
+}
+
 static void control(struct net *net)
 {
 	struct queue *q = control_queue(net);
 	struct request *req = &net->taken;
 	u16 status;
 
-	if (!(net->features & PLEX86_NET_F_FILTER) || !queue_attach(q))
+	if (!(accepted(net) & PLEX86_NET_F_FILTER) || !queue_attach(q))
 		return;
 	while (queue_next(q, req)) {
 		status = set_filter(net, req);
@@ -519,21 +534,6 @@ static bool net_reset(struct device *dev)
 		forget_buffers(&net->pair[i]);
 	init(net);
 	return true;
-}
-
-/* What the guest accepted, as far as it goes. */
-static u64 accepted(struct net *net)
-{
-	const struct plex86_dev *page = device_page(&net->device);
-	u64 features = (u64)__atomic_load_n(&page->accepted[1],
-					    __ATOMIC_RELAXED) << 32;
-
-	features &= net->backend->features | PLEX86_NET_F_FILTER;
-	if (!(features & PLEX86_NET_F_CSUM))
-		features &= ~TSO_FEATURES;
-	if (!(features & PLEX86_NET_F_GUEST_CSUM))
-		features &= ~GUEST_TSO_FEATURES;
-	return features;
 }
 
 /* Sees how many pairs the guest has set. */
