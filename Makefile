@@ -7,6 +7,7 @@ LINE ?= 6.12
 MEM ?= 256M
 ISOLATION ?= keys
 APPEND ?=
+NET ?= user
 JOBS ?= $(shell nproc)
 V ?= 0
 T ?=
@@ -36,7 +37,7 @@ all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux) $(B)/initramfs.cpio.gz
 run: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
 	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
 		--initrd $(B)/initramfs.cpio.gz --mem '$(MEM)' \
-		--isolation '$(ISOLATION)' --append "$$APPEND"
+		--net '$(NET)' --isolation '$(ISOLATION)' --append "$$APPEND"
 
 # Known before the long way to a kernel.
 .PHONY: run-check
@@ -59,6 +60,7 @@ bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz 
 		$(B)/linux-$(LINE)-selftest/vmlinux $(B)/disktest
 	@tools/bench
 	@tools/bench-disk
+	@tools/bench-net --line $(LINE)
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)

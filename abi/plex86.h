@@ -149,10 +149,10 @@
 #define PLEX86_CON_OP_TX	2
 #define PLEX86_CON_COMP_BREAK	(1 << 0)	/* a break came before these bytes */
 
-/* halblk: features, of bits 32 to 63; any number of queues. */
-#define PLEX86_BLK_F_FLUSH	(1 << 0)	/* writes are cached; FLUSH, FUA */
-#define PLEX86_BLK_F_DISCARD	(1 << 1)
-#define PLEX86_BLK_F_WRITE_ZEROES (1 << 2)
+/* halblk: features; any number of queues. */
+#define PLEX86_BLK_F_FLUSH	(1ULL << 32)	/* writes are cached; FLUSH, FUA */
+#define PLEX86_BLK_F_DISCARD	(1ULL << 33)
+#define PLEX86_BLK_F_WRITE_ZEROES (1ULL << 34)
 
 /* arg: the first sector, of 512 bytes */
 #define PLEX86_BLK_OP_READ	1	/* the host writes the segments */
@@ -171,6 +171,50 @@
 
 #define PLEX86_BLK_SECTOR	512
 #define PLEX86_BLK_SERIAL	64
+
+/*
+ * halnet: queue 2n receives, queue 2n + 1 transmits; the one behind the last
+ * pair is for control.
+ */
+#define PLEX86_NET_RX(pair)	(2 * (pair))
+#define PLEX86_NET_TX(pair)	(2 * (pair) + 1)
+#define PLEX86_NET_CONTROL(pairs)	(2 * (pairs))
+#define PLEX86_NET_OP_RX	1
+#define PLEX86_NET_OP_TX	2
+#define PLEX86_NET_OP_FILTER	3
+
+/* Features: what the host takes, what the guest takes, and control. */
+#define PLEX86_NET_F_CSUM	(1ULL << 32)	/* checksums to be filled in */
+#define PLEX86_NET_F_TSO4	(1ULL << 33)	/* TCP over IPv4 to be cut up */
+#define PLEX86_NET_F_TSO6	(1ULL << 34)	/* the same over IPv6 */
+#define PLEX86_NET_F_TSO_ECN	(1ULL << 35)	/* and with CWR set */
+#define PLEX86_NET_F_GUEST_CSUM	(1ULL << 40)
+#define PLEX86_NET_F_GUEST_TSO4	(1ULL << 41)
+#define PLEX86_NET_F_GUEST_TSO6	(1ULL << 42)
+#define PLEX86_NET_F_GUEST_ECN	(1ULL << 43)
+#define PLEX86_NET_F_FILTER	(1ULL << 48)	/* PLEX86_NET_OP_FILTER */
+
+/* An IP packet of 65535 bytes behind Ethernet's header and two VLAN tags. */
+#define PLEX86_NET_FRAME_MIN	14
+#define PLEX86_NET_FRAME_MAX	65557
+#define PLEX86_NET_MTU_MAX	65535
+#define PLEX86_NET_RX_MIN	1024	/* bytes of a receive buffer, at least */
+#define PLEX86_NET_FILTER_MAX	128	/* addresses in a filter */
+
+/* struct plex86_net_hdr.flags and .gso_type */
+#define PLEX86_NET_HDR_NEEDS_CSUM	1	/* from csum_start to the end */
+#define PLEX86_NET_HDR_DATA_VALID	2	/* checksums were looked at */
+#define PLEX86_NET_HDR_GSO_NONE		0
+#define PLEX86_NET_HDR_GSO_TCPV4	1
+#define PLEX86_NET_HDR_GSO_TCPV6	4
+#define PLEX86_NET_HDR_GSO_ECN		0x80	/* with one of the former */
+
+/* struct plex86_net_config.link */
+#define PLEX86_NET_LINK_UP	(1 << 0)
+
+/* struct plex86_net_filter.flags */
+#define PLEX86_NET_PROMISC	(1 << 0)	/* all frames pass */
+#define PLEX86_NET_ALLMULTI	(1 << 1)	/* all to groups do */
 
 #ifndef __ASSEMBLY__
 
@@ -252,6 +296,37 @@ struct plex86_blk_config {
 	__u32 discard_bytes;	/* granularity of what a DISCARD gives up */
 	__u32 zeroes_sectors;	/* at most, one WRITE_ZEROES */
 	__u8 serial[PLEX86_BLK_SERIAL];	/* filled up with NUL; may be all of it */
+};
+
+struct plex86_net_config {
+	__u8 mac[6];		/* the station's; all zero: the guest's choice */
+	__u16 pairs;		/* of queues, at least 1 */
+	__u32 mtu;		/* to begin with */
+	__u32 mtu_max;
+	__u32 link;		/* PLEX86_NET_LINK_* */
+	__u32 speed_mbps;	/* of the link; 0: unknown */
+};
+
+/*
+ * What precedes each frame: struct virtio_net_hdr_mrg_rxbuf of virtio, in
+ * little-endian order.
+ */
+struct plex86_net_hdr {
+	__u8 flags;		/* PLEX86_NET_HDR_* */
+	__u8 gso_type;		/* PLEX86_NET_HDR_GSO_* */
+	__u16 hdr_len;		/* a hint: bytes in front of the payload */
+	__u16 gso_size;		/* payload of each piece */
+	__u16 csum_start;	/* offset in the frame */
+	__u16 csum_offset;	/* from there: where the sum goes */
+	__u16 buffers;		/* received: that this frame lies in */
+};
+
+/* Which frames the guest wants; PLEX86_NET_OP_FILTER. */
+struct plex86_net_filter {
+	__u32 flags;		/* PLEX86_NET_PROMISC, PLEX86_NET_ALLMULTI */
+	__u16 count;		/* addresses that follow */
+	__u16 zero;
+	__u8 mac[PLEX86_NET_FILTER_MAX][6];
 };
 
 /* A range of guest-physical memory. */

@@ -38,10 +38,6 @@
 #define HALBLK_SEGS	128	/* of one request: 2 KiB for each tag */
 #define HALBLK_TIMEOUT	(30 * HZ)
 
-#define HALBLK_FEATURES \
-	((u64)(PLEX86_BLK_F_FLUSH | PLEX86_BLK_F_DISCARD | \
-	       PLEX86_BLK_F_WRITE_ZEROES) << 32)
-
 /* Behind each request. */
 struct halblk_request {
 	blk_status_t status;
@@ -65,11 +61,6 @@ struct halblk {
 };
 
 static DEFINE_IDA(halblk_ida);
-
-static bool halblk_has(const struct halblk *blk, u32 feature)
-{
-	return plex86_has_feature(blk->pdev, (u64)feature << 32);
-}
 
 /*
  * Requests.
@@ -330,7 +321,7 @@ static const char *const halblk_cache_types[] = {
 
 static bool halblk_write_back(const struct halblk *blk)
 {
-	return halblk_has(blk, PLEX86_BLK_F_FLUSH) && !blk->write_through;
+	return plex86_has_feature(blk->pdev, PLEX86_BLK_F_FLUSH) && !blk->write_through;
 }
 
 static ssize_t cache_type_show(struct device *dev,
@@ -353,7 +344,7 @@ static ssize_t cache_type_store(struct device *dev,
 
 	if (back < 0)
 		return back;
-	if (!halblk_has(blk, PLEX86_BLK_F_FLUSH))
+	if (!plex86_has_feature(blk->pdev, PLEX86_BLK_F_FLUSH))
 		return back ? -EOPNOTSUPP : count;
 	/* What was written without FUA before is for a flush. */
 	WRITE_ONCE(blk->write_through, !back);
@@ -430,12 +421,12 @@ static void halblk_limits(const struct halblk *blk,
 	if (!plex86_has_feature(blk->pdev, PLEX86_F_INDIRECT))
 		lim->max_segments = min_t(u32, lim->max_segments,
 					  PLEX86_INLINE_SEGS);
-	if (halblk_has(blk, PLEX86_BLK_F_DISCARD)) {
+	if (plex86_has_feature(blk->pdev, PLEX86_BLK_F_DISCARD)) {
 		lim->max_hw_discard_sectors = config->discard_sectors & blocks;
 		lim->discard_granularity = max(config->discard_bytes,
 					       config->block_bytes);
 	}
-	if (halblk_has(blk, PLEX86_BLK_F_WRITE_ZEROES))
+	if (plex86_has_feature(blk->pdev, PLEX86_BLK_F_WRITE_ZEROES))
 		lim->max_write_zeroes_sectors = config->zeroes_sectors & blocks;
 }
 
@@ -599,7 +590,8 @@ static void halblk_remove(struct plex86_device *pdev)
 static struct plex86_driver halblk_driver = {
 	.driver.name	= "halblk",
 	.type		= PLEX86_DEV_BLOCK,
-	.features	= PLEX86_F_INDIRECT | HALBLK_FEATURES,
+	.features	= PLEX86_F_INDIRECT | PLEX86_BLK_F_FLUSH |
+			  PLEX86_BLK_F_DISCARD | PLEX86_BLK_F_WRITE_ZEROES,
 	.probe		= halblk_probe,
 	.remove		= halblk_remove,
 	.interrupt	= halblk_interrupt,

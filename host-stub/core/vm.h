@@ -93,7 +93,7 @@ struct vm {
 	struct end end;
 };
 
-#define QUEUES_MAX	4	/* of one device */
+#define QUEUES_MAX	17	/* of one device */
 
 /* Where a queue lies; written by the core for the guest, read by back ends. */
 struct queue_state {

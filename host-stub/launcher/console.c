@@ -464,6 +464,7 @@ struct device *console_add(struct devices *devices,
 		return NULL;
 	con->rx = &con->device.queue[PLEX86_CON_RX];
 	con->tx = &con->device.queue[PLEX86_CON_TX];
+	con->device.receives = 1u << PLEX86_CON_RX;
 	if (!devices_add(devices, &con->device, &console_ops, "console"))
 		return &con->device;
 	console_close(&con->device);

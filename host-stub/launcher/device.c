@@ -78,6 +78,18 @@ struct plex86_dev *device_page(struct device *dev)
 	return (void *)dev->ctx->state->device_page[dev->number];
 }
 
+/* device_offer() - the features of the type that the guest may accept */
+void device_offer(struct plex86_dev *page, u64 features)
+{
+	page->features[1] = (u32)(features >> 32);
+}
+
+/* device_accepted() - those that it says it has accepted, offered or not */
+u64 device_accepted(const struct plex86_dev *page)
+{
+	return (u64)__atomic_load_n(&page->accepted[1], __ATOMIC_RELAXED) << 32;
+}
+
 /* device_tell() - interrupt the guest, if it asked to be for what was completed */
 void device_tell(struct device *dev)
 {
@@ -248,6 +260,9 @@ void devices_wait(struct vm_context *ctx, struct waits *waits)
 
 		if (dev && dev->ops->wait)
 			dev->ops->wait(dev, waits);
+		/* At work it found that it is to go. */
+		if (dev && dev->removing && !dev->resetting)
+			waits_until(waits, 0);
 	}
 }
 
@@ -266,7 +281,11 @@ void devices_work(struct vm_context *ctx, const struct waits *waits)
 	}
 }
 
-/* devices_pending() - has the guest made a request that nobody has taken? */
+/*
+ * devices_pending() - has the guest made a request that nobody has taken?
+ *
+ * A buffer to receive into is none: it may lie there until something comes.
+ */
 bool devices_pending(struct vm_context *ctx)
 {
 	u32 i, n;
@@ -275,7 +294,8 @@ bool devices_pending(struct vm_context *ctx)
 		const struct device *dev = ctx->devices.device[i];
 
 		for (n = 0; dev && n < QUEUES_MAX; n++)
-			if (queue_pending(&dev->queue[n]))
+			if (!(dev->receives & 1u << n) &&
+			    queue_pending(&dev->queue[n]))
 				return true;
 	}
 	return false;

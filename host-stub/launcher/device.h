@@ -70,6 +70,7 @@ struct device {
 	u32 number;		/* of its device page */
 	bool resetting;		/* ops->reset() was asked, and is not through */
 	bool removing;		/* it is to go as soon as that is through */
+	u32 receives;		/* a bit for each queue that waits for what comes in */
 	struct memory_holder holder;
 	struct queue queue[QUEUES_MAX];
 };
@@ -103,6 +104,8 @@ void devices_close(struct vm_context *ctx);
 
 void device_remove(struct device *dev);
 struct plex86_dev *device_page(struct device *dev);
+void device_offer(struct plex86_dev *page, u64 features);
+u64 device_accepted(const struct plex86_dev *page);
 void device_tell(struct device *dev);
 void device_configure(struct device *dev, const void *config, u32 bytes);
 

@@ -133,7 +133,7 @@ void disk_done(struct disk_request *dr, int error)
 }
 
 /* Is the guest to know of this operation, on this medium? */
-static bool known(const struct disk *disk, u16 op, u16 flags, u32 accepted)
+static bool known(const struct disk *disk, u16 op, u16 flags, u64 accepted)
 {
 	const struct medium *m = disk->medium;
 	bool flush = accepted & PLEX86_BLK_F_FLUSH;
@@ -188,8 +188,7 @@ static bool understand(struct disk *disk, struct disk_request *dr)
 /* A request was taken from its queue: what becomes of it? */
 static void sort(struct disk *disk, struct disk_request *dr)
 {
-	u32 accepted = __atomic_load_n(&dr->queue->dev->accepted[1],
-				       __ATOMIC_RELAXED);
+	u64 accepted = device_accepted(dr->queue->dev);
 
 	if (!known(disk, dr->req.op, dr->req.flags, accepted)) {
 		finish(dr, PLEX86_S_UNSUPPORTED, 0);
@@ -336,9 +335,12 @@ static void disk_start(struct device *dev, struct plex86_dev *page)
 	struct plex86_blk_config config;
 
 	fill_config(disk, &config);
-	page->features[1] = (m->cached ? PLEX86_BLK_F_FLUSH : 0) |
-		(m->discard_bytes && !m->read_only ? PLEX86_BLK_F_DISCARD : 0) |
-		(m->zeroes && !m->read_only ? PLEX86_BLK_F_WRITE_ZEROES : 0);
+	device_offer(page,
+		     (m->cached ? PLEX86_BLK_F_FLUSH : 0) |
+		     (m->discard_bytes && !m->read_only ?
+			PLEX86_BLK_F_DISCARD : 0) |
+		     (m->zeroes && !m->read_only ?
+			PLEX86_BLK_F_WRITE_ZEROES : 0));
 	page->queues = 1;
 	page->queue_entries = QUEUE_ENTRIES;
 	page->segs = SEGS;

@@ -20,6 +20,7 @@ struct disk_rate {
 /* What one --disk said. */
 struct disk_options {
 	enum { MEDIUM_FILE, MEDIUM_NBD } medium;
+	char *words;		/* where the strings are */
 	const char *place;	/* file name or URI */
 	bool read_only;
 	bool snapshot;
@@ -87,6 +88,7 @@ struct medium {
 };
 
 int disk_option(struct disk_options *options, const char *value);
+void disk_option_free(struct disk_options *options);
 
 int disk_add(struct devices *devices, const struct disk_options *options,
 	     u32 number);

@@ -263,15 +263,16 @@ static int check(const struct disk_options *o)
 
 /*
  * disk_option() - read the value of one --disk
- * @options: filled in; it refers to memory that stays
+ * @options: filled in
  *
- * Returns 0, or -1 after saying what is wrong.
+ * Returns 0, or -1 after saying what is wrong.  disk_option_free() is for both.
  */
 int disk_option(struct disk_options *options, const char *value)
 {
 	char *word = strdup(value);
 
 	memset(options, 0, sizeof(*options));
+	options->words = word;
 	if (!word) {
 		complain("out of memory");
 		return -1;
@@ -284,4 +285,10 @@ int disk_option(struct disk_options *options, const char *value)
 		word = next;
 	}
 	return check(options);
+}
+
+/* disk_option_free() - let go of what disk_option() has made */
+void disk_option_free(struct disk_options *options)
+{
+	free(options->words);
 }

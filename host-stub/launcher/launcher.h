@@ -17,6 +17,7 @@
 #include "device.h"
 #include "disk.h"
 #include "image.h"
+#include "net.h"
 #include "state.h"
 
 #define PLEX86_VERSION	"0.1"
@@ -39,6 +40,9 @@ struct options {
 	u64 mem_bytes;
 	struct disk_options disk[PLEX86_MAX_DEVICES];
 	u32 disks;
+	struct net_options net[NETS_MAX];
+	u32 nets;
+	bool no_net;		/* --net none */
 	bool no_reboot;
 	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
@@ -108,6 +112,7 @@ u64 now_ns(void);
 
 /* options.c */
 int options_parse(struct options *options, int argc, char **argv);
+void options_free(struct options *options);
 void options_help(FILE *to);
 
 /* run.c */

@@ -115,6 +115,24 @@ static int set_control(struct options *o, const char *value)
 	return 0;
 }
 
+/* Each adds one; "none" is all there is then. */
+static int set_net(struct options *o, const char *value)
+{
+	if (o->no_net || (o->nets && !strcmp(value, "none"))) {
+		complain("--net none: there is another --net; say one of them");
+		return -1;
+	}
+	if (!strcmp(value, "none")) {
+		o->no_net = true;
+		return 0;
+	}
+	if (o->nets == NETS_MAX) {
+		complain("--net %s: too many; %u are possible", value, NETS_MAX);
+		return -1;
+	}
+	return net_options_parse(&o->net[o->nets++], value);
+}
+
 static int set_no_reboot(struct options *o, const char *value)
 {
 	(void)value;
@@ -180,6 +198,17 @@ static const struct option_entry entries[] = {
 	  "format=raw       it is, whatever it begins with\n"
 	  "timeout=SECONDS  how long a server may take (30)\n"
 	  "A comma in a name is written twice", set_disk },
+	{ "net", "KIND[,OPTION...]",
+	  "a network interface of the guest's (user); KIND is\n"
+	  "user: a network of its own behind this host, with\n"
+	  "  DHCP and DNS; hostfwd=tcp:[ADDR]:PORT-[ADDR]:PORT\n"
+	  "  makes a port of the guest's one of the host's\n"
+	  "tap: an interface of the host's; ifname=NAME\n"
+	  "socket: a peer at path=NAME; server=on: wait for it\n"
+	  "none: no interface\n"
+	  "Options of all: mac=ADDR, mtu=BYTES, queues=N,\n"
+	  "rx-rate=BITS/S, tx-rate=BITS/S, pcap=FILE (what goes\n"
+	  "through)", set_net },
 	{ "isolation", "keys|none",
 	  "keep guest programs, guest kernel and monitor\n"
 	  "apart by protection keys (keys), or not at all, for\n"
@@ -200,6 +229,15 @@ static const struct option_entry entries[] = {
 };
 
 #define N_ENTRIES (sizeof(entries) / sizeof(entries[0]))
+
+/* options_free() - let go of what options_parse() has made */
+void options_free(struct options *options)
+{
+	while (options->nets)
+		net_options_free(&options->net[--options->nets]);
+	while (options->disks)
+		disk_option_free(&options->disk[--options->disks]);
+}
 
 /* options_help() - print the table */
 void options_help(FILE *to)
@@ -284,5 +322,8 @@ int options_parse(struct options *options, int argc, char **argv)
 		complain("no kernel: say --kernel FILE");
 		return -1;
 	}
+	if (!options->nets && !options->no_net)
+		return net_options_parse(&options->net[options->nets++],
+					 "user");
 	return 0;
 }

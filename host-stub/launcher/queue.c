@@ -79,44 +79,59 @@ void queue_detach(struct queue *q)
 	q->entries = 0;
 }
 
-/* Takes hold of the first @segs segments of @req, or lets go of them. */
-static bool hold_segs(struct queue *q, const struct request *req, u32 segs,
-		      bool on)
-{
-	u32 i;
-
-	for (i = 0; q->holder && i < segs; i++) {
-		u64 gpa = (u64)((u8 *)req->seg[i].iov_base - q->ram);
-		u64 bytes = req->seg[i].iov_len;
-
-		if (!on) {
-			q->holder->release(q->holder->context, gpa, bytes);
-		} else if (!q->holder->hold(q->holder->context, gpa, bytes)) {
-			hold_segs(q, req, i, false);
-			return false;
-		}
-	}
-	return true;
-}
-
 /*
- * queue_hold() - the back end is going to write to the segments of @req
+ * queue_hold_range() - the back end is going to write to @range, a segment
  *
- * To be followed by queue_release().  Returns false if it must not, and the
- * queue is broken then.
+ * For back ends that keep segments longer than requests.  To be followed by
+ * queue_release_range().  Returns false if it must not write, and the queue is
+ * broken then.
  */
-bool queue_hold(struct queue *q, const struct request *req)
+bool queue_hold_range(struct queue *q, const struct iovec *range)
 {
-	if (hold_segs(q, req, req->segs, true))
+	if (!q->holder ||
+	    q->holder->hold(q->holder->context,
+			    (u64)((u8 *)range->iov_base - q->ram),
+			    range->iov_len))
 		return true;
 	q->broken = true;
 	return false;
 }
 
+/* queue_release_range() - it has written */
+void queue_release_range(struct queue *q, const struct iovec *range)
+{
+	if (q->holder)
+		q->holder->release(q->holder->context,
+				   (u64)((u8 *)range->iov_base - q->ram),
+				   range->iov_len);
+}
+
+/*
+ * queue_hold() - the same of all segments of @req
+ *
+ * To be followed by queue_release().
+ */
+bool queue_hold(struct queue *q, const struct request *req)
+{
+	u32 i;
+
+	for (i = 0; i < req->segs; i++) {
+		if (queue_hold_range(q, &req->seg[i]))
+			continue;
+		while (i--)
+			queue_release_range(q, &req->seg[i]);
+		return false;
+	}
+	return true;
+}
+
 /* queue_release() - it has written */
 void queue_release(struct queue *q, const struct request *req)
 {
-	hold_segs(q, req, req->segs, false);
+	u32 i;
+
+	for (i = 0; i < req->segs; i++)
+		queue_release_range(q, &req->seg[i]);
 }
 
 /* Adds the guest's range to @req; false if it is not all guest RAM. */

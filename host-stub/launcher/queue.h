@@ -57,6 +57,8 @@ void queue_detach(struct queue *q);
 bool queue_pending(const struct queue *q);
 void queue_quiet(struct queue *q);
 bool queue_next(struct queue *q, struct request *req);
+bool queue_hold_range(struct queue *q, const struct iovec *range);
+void queue_release_range(struct queue *q, const struct iovec *range);
 bool queue_hold(struct queue *q, const struct request *req);
 void queue_release(struct queue *q, const struct request *req);
 void queue_complete(struct queue *q, u32 id, u16 status, u16 flags, u32 bytes);

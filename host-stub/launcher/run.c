@@ -692,13 +692,15 @@ int verb_run(int argc, char **argv)
 	bool again = true;
 
 	tsc_start(&ctx.tsc_start);
-	if (options_parse(&ctx.options, argc, argv))
+	if (options_parse(&ctx.options, argc, argv)) {
+		options_free(&ctx.options);
 		return EXIT_CANNOT;
+	}
 	if (read_guest(&ctx) || host_check(&ctx.options) ||
 	    open_signals(&ctx) || map_monitor(&ctx.options))
 		goto out;
 	ctx.console = console_add(&ctx.devices, &ctx.options);
-	if (!ctx.console || add_disks(&ctx) ||
+	if (!ctx.console || add_disks(&ctx) || nets_add(&ctx) ||
 	    control_open(&ctx.control, ctx.options.control))
 		goto out;
 	if (report_check(&ctx.options))
@@ -716,5 +718,6 @@ out:
 	devices_close(&ctx);
 	free(ctx.waits.fds);
 	drop_guest(&ctx);
+	options_free(&ctx.options);
 	return status;
 }

@@ -171,14 +171,14 @@ static void connect_queue(void)
 }
 
 /* A disk on the medium, and a guest that accepts all it offers but @refused. */
-static void make(const struct disk_options *options, u32 refused)
+static void make(const struct disk_options *options, u64 refused)
 {
 	record.medium.ops = &record_ops;
 	dev = disk_new(options, &record.medium);
 	dev->ops = &disk_ops;
 	dev->ops->start(dev, page);
 	page->accepted[0] = PLEX86_F_INDIRECT;
-	page->accepted[1] = page->features[1] & ~refused;
+	page->accepted[1] = page->features[1] & ~(u32)(refused >> 32);
 	holds.holder = (struct memory_holder){ hold, release, NULL };
 	holder = &holds.holder;
 	connect_queue();
@@ -419,7 +419,7 @@ static void read_only(void **state)
 	make(&plain, 0);
 	memcpy(&config, (u8 *)page + PLEX86_DEV_CONFIG, sizeof(config));
 	CHECK_EQ("config", config.flags, PLEX86_BLK_READ_ONLY);
-	CHECK_EQ("offers", page->features[1], PLEX86_BLK_F_FLUSH);
+	CHECK_EQ("offers", page->features[1], PLEX86_BLK_F_FLUSH >> 32);
 	/* Even a guest that says it has accepted them. */
 	page->accepted[1] = ~0u;
 	refused(table, ARRAY_SIZE(table));

@@ -50,6 +50,9 @@ static void defaults(void **state)
 	CHECK_STR("defaults", options.stats, NULL);
 	CHECK_EQ("defaults", options.mem_bytes, 128 * MIB);
 	CHECK_EQ("defaults", options.no_reboot, false);
+	CHECK_EQ("defaults", options.nets, 1);
+	CHECK_EQ("defaults", options.net[0].kind, NET_USER);
+	CHECK_EQ("defaults", options.no_net, false);
 	CHECK_EQ("defaults", options.mask_ia32, false);
 	CHECK_EQ("defaults", options.mask_sud, false);
 	CHECK_EQ("defaults", options.mask_cpuid, false);
@@ -231,6 +234,157 @@ static void sizes(void **state)
 	}
 }
 
+static void net_fields(void **state)
+{
+	static const u8 mac[6] = { 0x52, 0x54, 0, 0xAB, 0xcd, 0xef };
+	const struct net_options *o = options.net;
+
+	(void)state;
+	CHECK_EQ("user", parse("--kernel=k", "--net",
+			       "user,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:53-10.0.2.20:5353",
+			       NULL), 0);
+	CHECK_EQ("user", options.nets, 1);
+	CHECK_EQ("user", o->forwards, 2);
+	CHECK_EQ("tcp", o->forward[0].udp, false);
+	CHECK_EQ("tcp", o->forward[0].host.s_addr, 0);
+	CHECK_EQ("tcp", o->forward[0].host_port, 2222);
+	CHECK_EQ("tcp", o->forward[0].guest.s_addr, 0);
+	CHECK_EQ("tcp", o->forward[0].guest_port, 22);
+	CHECK_EQ("udp", o->forward[1].udp, true);
+	CHECK_EQ("udp", ntohl(o->forward[1].host.s_addr), 0x7f000001);
+	CHECK_EQ("udp", o->forward[1].host_port, 53);
+	CHECK_EQ("udp", ntohl(o->forward[1].guest.s_addr), 0x0a000214);
+	CHECK_EQ("udp", o->forward[1].guest_port, 5353);
+	options_free(&options);
+
+	CHECK_EQ("two", parse("--kernel=k",
+			      "--net=tap,ifname=vm0,mac=52:54:00:AB:cd:ef,mtu=9000,pcap=a.pcap",
+			      "--net=socket,path=/tmp/s,server=on,rx-rate=10M,tx-rate=1500k,queues=8",
+			      NULL), 0);
+	CHECK_EQ("two", options.nets, 2);
+	CHECK_EQ("tap", o[0].kind, NET_TAP);
+	CHECK_STR("tap", o[0].ifname, "vm0");
+	CHECK_STR("tap", o[0].pcap, "a.pcap");
+	CHECK_EQ("tap", memcmp(o[0].mac, mac, sizeof(mac)), 0);
+	CHECK_EQ("tap", o[0].mtu, 9000);
+	CHECK_EQ("tap", o[0].rx_rate, 0);
+	CHECK_EQ("tap", o[0].pairs, 1);
+	CHECK_EQ("socket", o[1].pairs, 8);
+	CHECK_EQ("socket", o[1].kind, NET_SOCKET);
+	CHECK_STR("socket", o[1].path, "/tmp/s");
+	CHECK_EQ("socket", o[1].server, true);
+	CHECK_EQ("socket", o[1].rx_rate, 10000000);
+	CHECK_EQ("socket", o[1].tx_rate, 1500000);
+	CHECK_EQ("socket", o[1].mtu, 0);
+	options_free(&options);
+
+	CHECK_EQ("none", parse("--kernel=k", "--net=none", NULL, NULL), 0);
+	CHECK_EQ("none", options.nets, 0);
+	CHECK_EQ("none", options.no_net, true);
+}
+
+static void net_refused(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} table[] = {
+		{ "", "one of user, tap, socket, none" },
+		{ "User", "one of user, tap, socket, none" },
+		{ "tapx", "one of user, tap, socket, none" },
+		{ "none,mtu=1500", "one of user, tap, socket, none" },
+		{ "user,", "no such option of user" },
+		{ "user,ifname=x", "ifname: no such option of user" },
+		{ "tap,path=x", "path: no such option of tap" },
+		{ "socket,hostfwd=tcp::1-:1", "no such option of socket" },
+		{ "user,mtu", "mtu wants a value" },
+		{ "user,mtu=", "not an MTU" },
+		{ "user,mtu=575", "not an MTU" },
+		{ "user,mtu=65536", "not an MTU" },
+		{ "user,mtu=-1", "not an MTU" },
+		{ "user,mtu=1500x", "not an MTU" },
+		{ "user,mtu=99999999999999999999", "not an MTU" },
+		{ "user,queues=0", "not a number of queues" },
+		{ "user,queues=9", "not a number of queues" },
+		{ "user,queues=two", "not a number of queues" },
+		{ "user,mac=", "not an address" },
+		{ "user,mac=52:54:00:12:34", "not an address" },
+		{ "user,mac=52:54:00:12:34:5g", "not an address" },
+		{ "user,mac=52:54:00:12:34:567", "not an address" },
+		{ "user,mac=5:54:00:12:34:567", "not an address" },
+		{ "user,mac=53:54:00:12:34:56", "must be even" },
+		{ "user,mac=00:00:00:00:00:00", "one not zero" },
+		{ "user,hostfwd=", "not a forward" },
+		{ "user,hostfwd=2222-22", "not a forward" },
+		{ "user,hostfwd=tcp:2222-:22", "not a forward" },
+		{ "user,hostfwd=tcp::2222", "not a forward" },
+		{ "user,hostfwd=tcp::2222-", "not a forward" },
+		{ "user,hostfwd=tcp::2222-22", "not a forward" },
+		{ "user,hostfwd=tcp::0-:22", "not a forward" },
+		{ "user,hostfwd=tcp::65536-:22", "not a forward" },
+		{ "user,hostfwd=tcp::2222-:0", "not a forward" },
+		{ "user,hostfwd=tcp::2222-:22x", "not a forward" },
+		{ "user,hostfwd=sctp::2222-:22", "not a forward" },
+		{ "user,hostfwd=tcp:host:2222-:22", "not a forward" },
+		{ "user,hostfwd=tcp:1.2.3:2222-:22", "not a forward" },
+		{ "tap,ifname=", "not a name of an interface" },
+		{ "tap,ifname=sixteen-letters-", "not a name of an interface" },
+		{ "tap,ifname=a/b", "not a name of an interface" },
+		{ "tap,ifname=tap%d", "not a name of an interface" },
+		{ "socket", "say path=NAME" },
+		{ "socket,server=on", "say path=NAME" },
+		{ "socket,path=", "not a name for a socket" },
+		{ "socket,path=x,server=yes", "say on or off" },
+		{ "user,pcap=", "name a file" },
+		{ "user,rx-rate=", "not a rate" },
+		{ "user,rx-rate=0", "not a rate" },
+		{ "user,rx-rate=7999", "not a rate" },
+		{ "user,rx-rate=1T", "not a rate" },
+		{ "user,rx-rate=1MM", "not a rate" },
+		{ "user,rx-rate=1001G", "not a rate" },
+		{ "user,tx-rate=1000000000000G", "not a rate" },
+		{ "user,tx-rate=-1M", "tx-rate=-1M" },
+	};
+	char longer[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		CHECK_EQ(table[i].text, parse("--kernel=k", "--net",
+					      table[i].text, NULL), (u64)-1);
+		CHECK_STR(table[i].text, message, table[i].message);
+		CHECK_STR(table[i].text, message, "--net ");
+		options_free(&options);
+	}
+	snprintf(longer, sizeof(longer), "socket,path=%0108d", 1);
+	CHECK_EQ("path", parse("--kernel=k", "--net", longer, NULL), (u64)-1);
+	CHECK_STR("path", message, "not a name for a socket");
+	options_free(&options);
+	CHECK_EQ("none", parse("--kernel=k", "--net=user", "--net=none", NULL),
+		 (u64)-1);
+	CHECK_STR("none", message, "there is another --net");
+	options_free(&options);
+	CHECK_EQ("none", parse("--kernel=k", "--net=none", "--net=user", NULL),
+		 (u64)-1);
+	CHECK_STR("none", message, "there is another --net");
+}
+
+static void too_many_nets(void **state)
+{
+	char net[] = "--net=user", kernel[] = "--kernel=k";
+	char *argv[NETS_MAX + 2];
+	u32 i;
+
+	(void)state;
+	argv[0] = kernel;
+	for (i = 0; i <= NETS_MAX; i++)
+		argv[i + 1] = net;
+	CHECK_EQ("8", options_parse(&options, NETS_MAX + 1, argv), 0);
+	options_free(&options);
+	CHECK_EQ("9", options_parse(&options, NETS_MAX + 2, argv), (u64)-1);
+	CHECK_STR("9", message, "too many");
+	options_free(&options);
+}
+
 /* The words of --disk, and which of them say what. */
 static void disks(void **state)
 {
@@ -288,6 +442,7 @@ static void disks(void **state)
 		if (!want->place) {
 			CHECK_EQ(r, ret, (u64)-1);
 			CHECK_STR(r, message, "--disk: ");
+			disk_option_free(&got);
 			continue;
 		}
 		CHECK_EQ(r, ret, 0);
@@ -295,6 +450,8 @@ static void disks(void **state)
 		CHECK_EQ(r, !got.serial, !want->serial);
 		if (got.serial)
 			CHECK_EQ(r, strcmp(got.serial, want->serial), 0);
+		disk_option_free(&got);
+		got.words = want->words;
 		got.place = want->place;
 		got.serial = want->serial;
 		CHECK_EQ(r, memcmp(&got, want, sizeof(got)), 0);
@@ -305,7 +462,7 @@ static void missing_values(void **state)
 {
 	static const char *const names[] = {
 		"--kernel", "--initrd", "--append", "--mem", "--console",
-		"--stats", "--mask-host", "--disk", "--control",
+		"--stats", "--net", "--mask-host", "--disk", "--control",
 	};
 	size_t i;
 
@@ -365,7 +522,8 @@ static void help_names_all(void **state)
 	static const char *const names[] = {
 		"--kernel FILE", "--initrd FILE", "--append STRING",
 		"--mem SIZE", "--console stdio|pty|FILE", "--stats FILE",
-		"--no-reboot", "--mask-host FEATURE", "--control SOCKET",
+		"--no-reboot", "--mask-host FEATURE",
+		"--net KIND[,OPTION...]", "--control SOCKET",
 		"--disk file=PATH[,...]",
 	};
 	char text[4096] = { 0 }, *line;
@@ -388,6 +546,8 @@ int main(void)
 		cmocka_unit_test(both_spellings),
 		cmocka_unit_test(last_one_counts), cmocka_unit_test(switches),
 		cmocka_unit_test(mask_host), cmocka_unit_test(sizes),
+		cmocka_unit_test(net_fields), cmocka_unit_test(net_refused),
+		cmocka_unit_test(too_many_nets),
 		cmocka_unit_test(missing_values), cmocka_unit_test(disks),
 		cmocka_unit_test(unknown_names), cmocka_unit_test(long_append),
 		cmocka_unit_test(help_names_all),

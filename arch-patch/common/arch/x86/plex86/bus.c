@@ -78,6 +78,24 @@ void plex86_device_reset(struct plex86_device *pdev)
 EXPORT_SYMBOL_GPL(plex86_device_reset);
 
 /**
+ * plex86_device_restart() - reset a device and agree on its features again
+ * @pdev: the device
+ *
+ * As it was when probe() was called: a driver that does without its rings for a
+ * while sets them up anew after this.
+ *
+ * Return: 0, or what the host answered.
+ */
+int plex86_device_restart(struct plex86_device *pdev)
+{
+	plex86_device_reset(pdev);
+	return plex86_call(PLEX86_CALL_DEV_ACCEPT, pdev->index,
+			   lower_32_bits(pdev->features),
+			   upper_32_bits(pdev->features), 0, 0);
+}
+EXPORT_SYMBOL_GPL(plex86_device_restart);
+
+/**
  * plex86_config_read() - read a device's configuration
  * @pdev: the device
  * @config: where it goes; what the device does not have is zero
@@ -129,14 +147,11 @@ static int plex86_bus_probe(struct device *dev)
 	u64 offered;
 	int err;
 
-	plex86_device_reset(pdev);
 	pdev->generation = READ_ONCE(pdev->page->generation);
 	offered = (u64)READ_ONCE(pdev->page->features[1]) << 32 |
 		  READ_ONCE(pdev->page->features[0]);
 	pdev->features = offered & driver->features;
-	err = plex86_call(PLEX86_CALL_DEV_ACCEPT, pdev->index,
-			  lower_32_bits(pdev->features),
-			  upper_32_bits(pdev->features), 0, 0);
+	err = plex86_device_restart(pdev);
 	if (err)
 		return err;
 

@@ -69,6 +69,7 @@ void plex86_driver_unregister(struct plex86_driver *driver);
 
 void plex86_device_ready(struct plex86_device *pdev);
 void plex86_device_reset(struct plex86_device *pdev);
+int plex86_device_restart(struct plex86_device *pdev);
 int plex86_config_read(struct plex86_device *pdev, void *config, u32 bytes);
 
 /**
