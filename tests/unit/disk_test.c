@@ -437,7 +437,7 @@ static void nothing_accepted(void **state)
 	};
 
 	(void)state;
-	make(&plain, ~0u);
+	make(&plain, ~0ull);
 	refused(table, ARRAY_SIZE(table));
 	submit(PLEX86_BLK_OP_WRITE, 0, 0, 0, 512);
 	work();
@@ -452,7 +452,7 @@ static void no_cache(void **state)
 	record.medium.cached = false;
 	make(&plain, 0);
 	CHECK_EQ("offers", page->features[1],
-		 PLEX86_BLK_F_DISCARD | PLEX86_BLK_F_WRITE_ZEROES);
+		 (PLEX86_BLK_F_DISCARD | PLEX86_BLK_F_WRITE_ZEROES) >> 32);
 	submit(PLEX86_BLK_OP_WRITE, 0, 0, 0, 512);
 	work();
 	CHECK_EQ("write", record.got[0]->durable, false);
