@@ -654,7 +654,7 @@ static int net_add(struct vm_context *ctx, u32 number)
 	net->backend = backends[options->kind];
 	net->pcap = -1;
 	configure(net);
-	snprintf(name, sizeof(name), "net%u", number);
+	snprintf(name, sizeof(name), "net%u", number + 1);
 	if ((!options->pcap || !pcap_open(net)) && !net->backend->open(net) &&
 	    !devices_add(&ctx->devices, &net->device, &net_ops, name))
 		return 0;

@@ -219,7 +219,7 @@ static const struct option_entry entries[] = {
 	  "listen there for 'plex86 control SOCKET COMMAND':\n"
 	  "remove DEVICE    take it from the guest\n"
 	  "resize DEVICE    its file has another size\n"
-	  "A DEVICE is disk1, disk2, ... in the order given", set_control },
+	  "A DEVICE is disk1, net1, ... in the order given", set_control },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
 	{ "mask-host", "FEATURE",
 	  "do as if the host lacked it (for tests): ia32, sud,\n"

@@ -213,7 +213,7 @@ static int setup(void **state)
 {
 	(void)state;
 	ram = calloc(1, RAM);
-	ctx.state = calloc(1, sizeof(*ctx.state));
+	ctx.state = aligned_alloc(PAGE_SIZE, sizeof(*ctx.state));
 	return 0;
 }
 
