@@ -97,8 +97,9 @@ static void one(uint32_t i)
 	in.es = ONE_OF(&d, selectors);
 	in.fs = ONE_OF(&d, selectors);
 	in.gs = ONE_OF(&d, selectors);
+	/* QEMU's machine goes on using a base of DS in 64-bit mode, its kernel's too, and hangs. */
 	if (i % 64 == 0)
-		set_segment(13, roll(&d), true);
+		set_segment(13, emulated ? 0 : roll(&d), true);
 	in.ip = (uintptr_t)programs + i * PROGRAM_BYTES;
 	try_note("random program, --seed %llu --random %u 1", (unsigned long long)seed, number);
 	try_it(&o, &in);
@@ -114,7 +115,7 @@ static void programs_run(void)
 	for (uint32_t i = 0; i < n; i++)
 		program(programs + i * PROGRAM_BYTES, first + i);
 	CHECK_SYS(mprotect(programs, (n + 2) * PROGRAM_BYTES, PROT_READ | PROT_EXEC));
-	set_segment(13, 0x10000, true);
+	set_segment(13, emulated ? 0 : 0x10000, true);
 	sweep(one, n);
 	still_kept_out();
 }
