@@ -87,7 +87,8 @@ void try_handler(int sig, siginfo_t *si, void *context)
 		}
 	}
 	if (!o)
-		FAIL("signal %d outside a try (%s)", sig, where);
+		FAIL("signal %d outside a try: eip 0x%x, address 0x%x, error 0x%x (%s)", sig, eip,
+		     (uint32_t)(uintptr_t)si->si_addr, (uint32_t)g[REG_ERR], where);
 	if (sig == SIGTRAP && si->si_code == TRAP_TRACE && ++o->steps < STEPS_MAX)
 		return;
 	o->sig = sig;

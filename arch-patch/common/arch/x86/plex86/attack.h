@@ -7,8 +7,9 @@
 #define PKRU_KERNEL	0x55555590
 #define PKRU_USER	0x55555594
 
-/* Both landings, from attack_land_pku on. */
-#define LANDING_BYTES	64
+/* In front of the landings, for tries that make a stack pointer of their address. */
+#define LANDING_STACK_BYTES	1024
+#define LANDING_BYTES	(LANDING_STACK_BYTES + 64)
 
 /* Offsets in struct attack_in. */
 #define IN_IP		0x80
@@ -50,7 +51,7 @@ extern const u8 attack_stubs[];
  * To return to: with keys the landing compares PKRU with a kernel's, which needs
  * no memory and no segment; where the try faults next says how that came out.
  */
-extern const u8 attack_land_pku[], attack_land_plain[];
+extern const u8 attack_landing[], attack_land_pku[], attack_land_plain[];
 extern const u8 attack_landed[], attack_landed_pku[], attack_breached[];
 
 /* Code that reads its PKRU, and reads or writes what ESI points to. */

@@ -36,7 +36,9 @@ trap:
 	pop	%ss:attack_out + 32
 	pop	%ss:attack_out + 36
 	pop	%ss:attack_out + 40
-	mov	%ss:caller_sp, %esp
+	/* Once: a fault of what called, over and over, would never end. */
+	xor	%esp, %esp
+	xchg	%ss:caller_sp, %esp
 	mov	$__USER_DS, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
@@ -83,8 +85,10 @@ attack_enter:
 	.code32
 
 /* From here on the bytes mean the same in both modes. */
-	.balign	LANDING_BYTES
-	.globl	attack_land_pku, attack_landed_pku, attack_breached
+	.balign	64
+	.globl	attack_landing, attack_land_pku, attack_landed_pku, attack_breached
+attack_landing:
+	.fill	LANDING_STACK_BYTES, 1, 0x90
 attack_land_pku:
 	.fill	16, 1, 0x90			/* entered before or behind */
 	xor	%ecx, %ecx
@@ -104,7 +108,7 @@ attack_land_plain:
 attack_landed:
 	ud2
 
-	.balign	LANDING_BYTES
+	.balign	64
 	.globl	attack_rdpkru
 attack_rdpkru:
 	xor	%ecx, %ecx
