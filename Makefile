@@ -3,6 +3,13 @@
 # This file knows what is made from what. How each thing is made is in tools/.
 # Everything made is below build/; nothing else is written to.
 
+# A Debian takes more than the initramfs, and is for logging in from the host.
+GOAL := $(or $(filter debian,$(MAKECMDGOALS)),run)
+ifeq ($(GOAL),debian)
+MEM ?= 512M
+NET ?= user,hostfwd=tcp:127.0.0.1:2222-:22
+endif
+
 LINE ?= 6.12
 MEM ?= 256M
 ISOLATION ?= keys
@@ -45,14 +52,29 @@ run-check: $(B)/plex86
 	@case '$(ISOLATION)' in \
 	none) ;; \
 	keys) $(B)/plex86 host > /dev/null || { $(B)/plex86 host >&2; \
-		echo 'make run: this machine has nothing to keep guest programs from the monitor;' \
-			'if a guest program may have your rights, say make run ISOLATION=none' >&2; \
+		echo 'make $(GOAL): this machine has nothing to keep guest programs from the monitor;' \
+			'if a guest program may have your rights, say make $(GOAL) ISOLATION=none' >&2; \
 		exit 1; } ;; \
-	*) echo 'make run: ISOLATION=$(ISOLATION): no such way; say keys or none' >&2; exit 1 ;; \
+	*) echo 'make $(GOAL): ISOLATION=$(ISOLATION): no such way; say keys or none' >&2; exit 1 ;; \
 	esac
+
+.PHONY: rootfs
+rootfs: $(B)/debian.img
+	@echo "up to date: $<; to have it anew: rm $< and make rootfs"
+
+.PHONY: debian
+debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/debian.img
+	@$(if $(findstring :2222-:22,$(NET)),echo "from the host: ssh -F $(B)/debian.ssh/config debian")
+	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
+		--disk file=$(B)/debian.img --mem '$(MEM)' --net '$(NET)' \
+		--isolation '$(ISOLATION)' --append "root=/dev/hblka rw $$APPEND"
+
+# The group that needs a Debian says so where there is none; the others go on.
+DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
 .PHONY: test
 test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/attack $(B)/disktest
+	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
@@ -93,7 +115,7 @@ help:
 
 # --- Packages: named and installed when missing, else not a word
 
-DEPS := $(addprefix deps-,host test bench check patch menuconfig)
+DEPS := $(addprefix deps-,host rootfs test bench check patch menuconfig)
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	@tools/deps $*
@@ -152,6 +174,17 @@ $(B)/initramfs.cpio.gz: $(B)/busybox/bin/busybox tools/mkinitramfs \
 	@tools/deps initramfs
 	@tools/mkinitramfs -o $@ -r tools/initramfs -r $(B)/busybox
 	@echo "initramfs: $@"
+
+# --- A Debian to boot
+#
+# debian.img is the user's once it is there: no change of what it was made from
+# has it made again. The tests' one has the programs that they run besides.
+
+$(B)/debian.img: | deps-rootfs
+	@tools/rootfs debian
+
+$(B)/debian-test.img: tools/rootfs $(shell find tools/debian -type f) | deps-rootfs
+	@tools/rootfs debian-test nginx-light sqlite3 gcc libc6-dev make bzip2 stress-ng
 
 # --- Programs that test the guest from inside; they share the runner of one
 
