@@ -20,6 +20,7 @@
 #define pr_fmt(fmt) "halcon: " fmt
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -47,6 +48,7 @@
 
 #define STALL_US	1000000		/* a device this slow loses output */
 #define STALL_STEP_US	10
+#define SHUTDOWN_STEP_US 1000
 #define SYSRQ_JIFFIES	(5 * HZ)	/* between a break and its letter */
 
 /* A range of output that was submitted. */
@@ -459,9 +461,27 @@ static void halcon_remove(struct plex86_device *pdev)
 	halcon_free(con);
 }
 
-/* What was collected must not stay behind when the machine ends. */
+/*
+ * What was collected must not stay behind when the machine ends.  hvc has some,
+ * too, where the device is slower than a tty's writer.
+ */
 static void halcon_shutdown(struct plex86_device *pdev)
 {
+	struct halcon *con = plex86_get_drvdata(pdev);
+	unsigned int waited_us = 0;
+	int left, before = 0;
+
+	while (waited_us < STALL_US) {
+		hvc_poll(con->hvc);
+		left = READ_ONCE(con->hvc->n_outbuf);
+		if (!left)
+			break;
+		if (left != before)
+			waited_us = 0;
+		before = left;
+		usleep_range(SHUTDOWN_STEP_US, 2 * SHUTDOWN_STEP_US);
+		waited_us += SHUTDOWN_STEP_US;
+	}
 	halcon_flush(pdev->index, false);
 }
 

@@ -84,7 +84,12 @@ static void hal_gate(void)
 			     o.r[AX]);
 		in.wide = 1;
 		in.ip = MONITOR_BASE + MONITOR_CALL;
-		try_it(&o, &in);
+		/* A timer is a fault of 64-bit code, and no answer. */
+		for (int i = 0; i < 5; i++) {
+			try_it(&o, &in);
+			if (!caught(&o, SIGSEGV, SI_KERNEL))
+				break;
+		}
 		if (!caught(&o, SIGILL, ILL_ILLOPN))
 			FAIL("HAL call %u by the monitor's entrance: signal %d code %d", nr, o.sig, o.code);
 	}
