@@ -95,7 +95,7 @@ class Emulator:
     def command(self, initrd, mem, append, devices=()):
         return [self.qemu, "-accel", "tcg", "-m", str(mem), "-nodefaults", "-no-user-config",
                 "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", self.kernel,
-                "-initrd", initrd, *devices, "-append", append + self.clock]
+                *(["-initrd", initrd] if initrd else []), *devices, "-append", append + self.clock]
 
 
 def find_emulator(line, program, kernel=None):
