@@ -138,12 +138,16 @@ class Namespace:
             hold(done.returncode == 0, f"{command}: {done.stdout.decode().strip()}")
 
 
+def need_tun():
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        raise Skipped("/dev/net/tun cannot be opened")
+
+
 def tap_guest(ns, line, net="tap,ifname=tap0"):
     """A guest at 10.9.0.2 whose other end is tap0, 10.9.0.1, in a namespace."""
     args = command_line(line, "--net", net, initrd=with_agent(NETTOOL_FILE),
                         append="plex86.exec=agent")
-    if not os.path.exists("/dev/net/tun") or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        raise Skipped("/dev/net/tun cannot be opened")
+    need_tun()
     g = Guest(ns.command(*args))
     try:
         g.ready()
