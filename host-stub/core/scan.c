@@ -14,8 +14,8 @@ static bool modrm_mem5(u8 byte)
 	return (byte >> 3 & 7) == 5 && byte < 0xc0;
 }
 
-/* Does it begin in @b, of which the byte before the last is 0F? */
-static bool hit(const u8 *b)
+/* core_scan_hit() - do the 3 bytes at @b, of which the first is 0F, begin one? */
+bool core_scan_hit(const u8 *b)
 {
 	return (b[1] == 0x01 && b[2] == 0xef) ||
 	       (b[1] == 0xae && modrm_mem5(b[2]));
@@ -41,7 +41,7 @@ u32 core_scan(const u8 *page)
 		word = (word - ONES) & ~word & 0x80 * ONES;
 		for (; word; word &= word - 1) {
 			b = at + __builtin_ctzll(word) / 8;
-			if (b < end - 2 && *b == 0x0f && hit(b))
+			if (b < end - 2 && *b == 0x0f && core_scan_hit(b))
 				return SCAN_HIT;
 		}
 	}

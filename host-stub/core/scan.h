@@ -18,6 +18,7 @@
 #define SCAN_ALL		0x7fu
 
 u32 core_scan(const u8 *page);
+bool core_scan_hit(const u8 *b);
 bool core_scan_border(u32 first, u32 second);
 
 #endif

@@ -42,10 +42,11 @@ static u8 *make_room(u64 bytes)
 /*
  * file_read() - take in the whole of file @name
  * @file: filled in; nothing is held before, nor after an error
+ * @max_bytes: a larger one is refused
  *
  * Returns NULL, or what is wrong, as the rest of a sentence.
  */
-const char *file_read(struct file *file, const char *name)
+const char *file_read(struct file *file, const char *name, u64 max_bytes)
 {
 	/* Without waiting for somebody to write, should it be a FIFO. */
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -60,6 +61,8 @@ const char *file_read(struct file *file, const char *name)
 		error = "not a regular file";
 	} else if (!file->stat.st_size) {
 		error = "the file is empty";
+	} else if ((u64)file->stat.st_size > max_bytes) {
+		error = "too large to load";
 	} else {
 		file->bytes = (u64)file->stat.st_size;
 		file->data = make_room(file->bytes);

@@ -19,8 +19,7 @@
 #include "image.h"
 #include "net.h"
 #include "state.h"
-
-#define PLEX86_VERSION	"0.1"
+#include "version.h"
 
 /* Exit statuses; 64..127 are the guest's own. */
 enum {
@@ -44,6 +43,7 @@ struct options {
 	u32 nets;
 	bool no_net;		/* --net none */
 	bool no_reboot;
+	bool unchecked;		/* the kernel may be one that is not certified */
 	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
 	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys, mask_uring;
@@ -122,9 +122,14 @@ bool vm_hold(void *ctx, u64 gpa, u64 bytes);
 void vm_release(void *ctx, u64 gpa, u64 bytes);
 
 /* file.c */
-const char *file_read(struct file *file, const char *name);
+const char *file_read(struct file *file, const char *name, u64 max_bytes);
 void file_drop(struct file *file);
 bool file_same(const struct file *a, const struct file *b);
+
+/* scanner/check.c */
+int verb_check(int argc, char **argv);
+int verb_check_help(void);
+int check_run(const char *name, const u8 *file, u64 bytes);
 
 /* host.c */
 int verb_host(int argc, char **argv);

@@ -49,6 +49,7 @@ static int verb_help(int argc, char **argv)
 	     "no hardware virtualization, no kernel module, no root.\n"
 	     "\n"
 	     "  plex86 run --kernel FILE [OPTION...]   boot a guest\n"
+	     "  plex86 check FILE                      is a kernel ready for it?\n"
 	     "  plex86 control SOCKET COMMAND...       tell a running one, see --control\n"
 	     "  plex86 host                            say what this machine offers\n"
 	     "  plex86 version                         print the version\n"
@@ -57,6 +58,8 @@ static int verb_help(int argc, char **argv)
 	     "Options of run:");
 	options_help(stdout);
 	puts("\n"
+	     "Options of check: see 'plex86 check --help'.\n"
+	     "\n"
 	     "On the guest's console Ctrl-A is the escape: Ctrl-A x quits, Ctrl-A h\n"
 	     "lists the others.\n"
 	     "\n"
@@ -71,6 +74,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } verbs[] = {
 	{ "run", verb_run },
+	{ "check", verb_check },
 	{ "control", verb_control },
 	{ "host", verb_host },
 	{ "version", verb_version },
@@ -103,7 +107,8 @@ int main(int argc, char **argv)
 	}
 	for (i = 2; i < (size_t)argc; i++)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return verb_help(0, NULL);
+			return strcmp(argv[1], "check") ?
+				verb_help(0, NULL) : verb_check_help();
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argc - 2, argv + 2);

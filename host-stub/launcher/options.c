@@ -140,6 +140,13 @@ static int set_no_reboot(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_unchecked(struct options *o, const char *value)
+{
+	(void)value;
+	o->unchecked = true;
+	return 0;
+}
+
 static int set_isolation(struct options *o, const char *value)
 {
 	if (!strcmp(value, "keys")) {
@@ -221,6 +228,8 @@ static const struct option_entry entries[] = {
 	  "resize DEVICE    its file has another size\n"
 	  "A DEVICE is disk1, net1, ... in the order given", set_control },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
+	{ "unchecked", NULL, "boot a kernel that 'plex86 check' has faults to say of",
+	  set_unchecked },
 	{ "mask-host", "FEATURE",
 	  "do as if the host lacked it (for tests): ia32, sud,\n"
 	  "cpuid (that it can be made to fault), sysenter,\n"

@@ -4,6 +4,7 @@
  * counters of --stats.
  */
 #include "launcher.h"
+#include "scanner.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -97,7 +98,8 @@ static void report_place(const struct vm_context *ctx)
 {
 	const struct vcpu *cpu = &ctx->state->vm.cpu;
 	struct file kernel = { 0 };
-	const char *error = file_read(&kernel, ctx->options.kernel);
+	const char *error = file_read(&kernel, ctx->options.kernel,
+				      KERNEL_MAX_BYTES);
 	const char *symbol = NULL;
 	u32 offset = 0;
 

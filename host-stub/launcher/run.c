@@ -4,6 +4,7 @@
  */
 #include "launcher.h"
 #include "scan.h"
+#include "scanner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,9 @@
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
 #define WRPKRU_BYTES	3u
+
+/* No guest has more memory. */
+#define INITRD_MAX_BYTES (4ull << 30)
 
 #define NS_PER_MS	1000000ull
 
@@ -646,14 +650,15 @@ static int check_kernel(struct vm_context *ctx)
 			 ctx->image.note.ram_max_mib);
 		return -1;
 	}
-	return 0;
+	return o->unchecked ? 0 : check_run(o->kernel, ctx->kernel.data,
+					    ctx->kernel.bytes);
 }
 
 /* Reads what is to be booted; 0, or -1 after saying what is wrong. */
 static int read_guest(struct vm_context *ctx)
 {
 	const struct options *o = &ctx->options;
-	const char *error = file_read(&ctx->kernel, o->kernel);
+	const char *error = file_read(&ctx->kernel, o->kernel, KERNEL_MAX_BYTES);
 
 	if (error) {
 		complain("kernel: %s: %s", o->kernel, error);
@@ -661,7 +666,7 @@ static int read_guest(struct vm_context *ctx)
 	}
 	if (check_kernel(ctx))
 		return -1;
-	error = o->initrd ? file_read(&ctx->initrd, o->initrd) : NULL;
+	error = o->initrd ? file_read(&ctx->initrd, o->initrd, INITRD_MAX_BYTES) : NULL;
 	if (error) {
 		complain("initrd: %s: %s", o->initrd, error);
 		return -1;
