@@ -35,13 +35,13 @@ LINES := $(if $(KERNEL_SRC),$(LINE),$(KNOWN))
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 .PHONY: all
-all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux) $(B)/initramfs.cpio.gz
+all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux.certificate) $(B)/initramfs.cpio.gz
 	@echo "up to date: $^"
 
 # --- What people ask for
 
 .PHONY: run
-run: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz
+run: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz
 	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
 		--initrd $(B)/initramfs.cpio.gz --mem '$(MEM)' \
 		--net '$(NET)' --isolation '$(ISOLATION)' --append "$$APPEND"
@@ -63,7 +63,7 @@ rootfs: $(B)/debian.img
 	@echo "up to date: $<; to have it anew: rm $< and make rootfs"
 
 .PHONY: debian
-debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/debian.img
+debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian.img
 	@$(if $(findstring :2222-:22,$(NET)),echo "from the host: ssh -F $(B)/debian.ssh/config debian")
 	@exec $(B)/plex86 run --kernel $(B)/linux-$(LINE)/vmlinux \
 		--disk file=$(B)/debian.img --mem '$(MEM)' --net '$(NET)' \
@@ -73,13 +73,13 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux $(B)/debian.img
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
 .PHONY: test
-test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/attack $(B)/disktest
+test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
 .PHONY: bench
-bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
-		$(B)/linux-$(LINE)-selftest/vmlinux $(B)/disktest
+bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz \
+		$(B)/linux-$(LINE)-selftest/vmlinux.certificate $(B)/disktest
 	@tools/bench
 	@tools/bench-disk
 	@tools/bench-net --line $(LINE)
@@ -163,6 +163,13 @@ $(B)/linux-$(1)-selftest/vmlinux: $(B)/linux-$(1)/vmlinux
 	@tools/kernel selftest $(1)
 endef
 $(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
+
+# Without a certificate `plex86 run` scans a kernel at each boot. A kernel with
+# faults has none, and what is wrong with it is in check.txt beside it.
+%/vmlinux.certificate: %/vmlinux $(B)/plex86
+	@rm -f $@
+	@$(B)/plex86 check --certificate $@ $< > $*/check.txt || \
+		{ tail -n 1 $*/check.txt; echo "details: $*/check.txt"; exit 1; }
 
 # --- The guest's user space
 

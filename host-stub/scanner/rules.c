@@ -382,10 +382,11 @@ struct judged rules_judge(const struct ZydisDecodedInstruction_ *insn,
 	case TRAPS:
 		return traps(insn, rule->name, rule->why);
 	case NEXT:
-		if (behind_next)
-			return traps(insn, rule->name,
-				     "behind UD1: the host does it");
-		break;
+		if (!behind_next)
+			break;
+		judged = traps(insn, rule->name, "behind UD1: the host does it");
+		judged.by_next = judged.verdict == VERDICT_EMULATED;
+		return judged;
 	case PORT:
 		judged = says(rule->name, VERDICT_FAULT, rule->why);
 		judged.reach = REACH_PORT;

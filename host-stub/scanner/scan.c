@@ -295,12 +295,25 @@ static void look_for_pkru(struct sweep *s, const struct code *code, u32 at,
 			loads_pkru(s, code, at, at == opcode);
 }
 
+/* The UD1 NEXT that was found last has nothing behind it that the host would do. */
+static void nothing_next(struct report *r)
+{
+	struct finding *f = &r->finding[r->findings - 1];
+
+	r->verdicts[f->verdict]--;
+	f->verdict = VERDICT_FAULT;
+	f->why = "what follows is nothing that the host does";
+	r->verdicts[f->verdict]++;
+}
+
 static void judge(struct sweep *s, const struct code *code, u32 at,
 		  const ZydisDecodedInstruction *insn, bool behind_next)
 {
 	struct judged judged = rules_judge(insn, code->data + at, behind_next);
 	const struct symbol *symbol;
 
+	if (behind_next && !judged.by_next)
+		nothing_next(s->report);
 	if (!judged.name)
 		return;
 	if (site_at(s, code->address + at, insn->length)) {
@@ -332,9 +345,11 @@ static void sweep_code(struct sweep *s, u32 n)
 			symbol++;
 		if (ZYAN_FAILED(ZydisDecoderDecodeInstruction(&s->decoder, NULL,
 				code->data + at, code->bytes - at, &insn))) {
+			if (next)
+				nothing_next(s->report);
+			next = false;
 			undecoded(s, code, at);
 			look_for_pkru(s, code, at, 1, NULL);
-			next = false;
 			at++;
 			continue;
 		}
@@ -351,6 +366,8 @@ static void sweep_code(struct sweep *s, u32 n)
 		       end == at + insn.length;
 		at = end;
 	}
+	if (next && !s->no_memory)
+		nothing_next(s->report);
 }
 
 /*

@@ -118,6 +118,7 @@ struct judged {
 	const char *why;
 	const char *option;	/* that makes it unreachable, or NULL */
 	const char *feature;	/* of the CPU's that is not offered, or NULL */
+	bool by_next;		/* done because UD1 NEXT is before it */
 	/* What may make a fault of it none: who does it. */
 	enum { REACH_ALWAYS, REACH_PORT, REACH_SS } reach;
 };
