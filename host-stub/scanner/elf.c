@@ -45,6 +45,12 @@ static const char *string_at(const struct kernel *k, const Elf32_Shdr *strings,
 	return at + offset;
 }
 
+/* Does the file hold bytes of it? */
+static bool has_bytes(const Elf32_Shdr *shdr)
+{
+	return shdr->sh_type != SHT_NOBITS && shdr->sh_type != SHT_NULL;
+}
+
 static const char *check_sections(const struct kernel *k)
 {
 	const Elf32_Ehdr *ehdr = ehdr_of(k);
@@ -61,7 +67,7 @@ static const char *check_sections(const struct kernel *k)
 	for (i = 0; i < ehdr->e_shnum; i++) {
 		Elf32_Shdr shdr = section_at(k, i);
 
-		if (shdr.sh_type == SHT_NOBITS || shdr.sh_type == SHT_NULL)
+		if (!has_bytes(&shdr))
 			continue;
 		if (!inside(k, shdr.sh_offset, shdr.sh_size))
 			return "truncated: a section lies beyond the end of the file";
@@ -106,7 +112,7 @@ static const char *take_code(struct kernel *k, u32 *code_of)
 		shdr = section_at(k, i);
 		code_of[i] = ~0u;
 		if (!(shdr.sh_flags & SHF_EXECINSTR) || !shdr.sh_size ||
-		    !(shdr.sh_flags & SHF_ALLOC) || shdr.sh_type == SHT_NOBITS)
+		    !(shdr.sh_flags & SHF_ALLOC) || !has_bytes(&shdr))
 			continue;
 		names = section_at(k, ehdr->e_shstrndx);
 		code_of[i] = k->codes;
@@ -293,7 +299,7 @@ const u8 *kernel_at(const struct kernel *kernel, u32 address, u32 bytes)
 		Elf32_Shdr shdr = section_at(kernel, i);
 		u32 offset = address - shdr.sh_addr;
 
-		if (!(shdr.sh_flags & SHF_ALLOC) || shdr.sh_type == SHT_NOBITS)
+		if (!(shdr.sh_flags & SHF_ALLOC) || !has_bytes(&shdr))
 			continue;
 		if (offset < shdr.sh_size && bytes <= shdr.sh_size - offset)
 			return kernel->elf + shdr.sh_offset + offset;

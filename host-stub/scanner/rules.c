@@ -86,7 +86,16 @@ static const struct rule rules[] = {
 	{ ZYDIS_MNEMONIC_WRPKRU, REFUSED, "WRPKRU", "#UD where the host isolates by protection keys", { 0 } },
 	{ ZYDIS_MNEMONIC_VMCALL, REFUSED, "VMCALL", "is for the hypervisor below the host, if there is one", { 0 } },
 	{ ZYDIS_MNEMONIC_VMMCALL, REFUSED, "VMMCALL", "is for the hypervisor below the host, if there is one", { 0 } },
+	/* Zydis does not say of these that they are privileged. */
 	{ ZYDIS_MNEMONIC_GETSEC, REFUSED, "GETSEC", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_ENCLV, REFUSED, "enclv", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_VMRUN, REFUSED, "vmrun", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_VMLOAD, REFUSED, "vmload", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_VMSAVE, REFUSED, "vmsave", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_STGI, REFUSED, "stgi", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_CLGI, REFUSED, "clgi", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_SKINIT, REFUSED, "skinit", "privileged, and no host does it", { 0 } },
+	{ ZYDIS_MNEMONIC_INVLPGA, REFUSED, "invlpga", "privileged, and no host does it", { 0 } },
 
 	{ ZYDIS_MNEMONIC_RDMSR, HIDDEN, "RDMSR", "MSR", FEATURE(1, 0, REG_EDX, 5) },
 	{ ZYDIS_MNEMONIC_WRMSR, HIDDEN, "WRMSR", "MSR", FEATURE(1, 0, REG_EDX, 5) },
@@ -113,6 +122,13 @@ static const struct rule rules[] = {
 };
 
 #define RULES	(sizeof(rules) / sizeof(rules[0]))
+
+/* rules_decoder() - a decoder for what rules_judge() is asked */
+void rules_decoder(struct ZydisDecoder_ *decoder)
+{
+	ZydisDecoderInit(decoder, ZYDIS_MACHINE_MODE_LEGACY_32,
+			 ZYDIS_STACK_WIDTH_32);
+}
 
 /*
  * rules_hidden() - the CPU feature that the @n-th rule relies on not to be offered

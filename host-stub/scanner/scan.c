@@ -395,8 +395,7 @@ int scan(const struct kernel *kernel, struct report *report)
 		problem(report, "it has no executable section; give a vmlinux with its section headers");
 	check_options(&s);
 	take_sites(&s);
-	ZydisDecoderInit(&s.decoder, ZYDIS_MACHINE_MODE_LEGACY_32,
-			 ZYDIS_STACK_WIDTH_32);
+	rules_decoder(&s.decoder);
 	for (i = 0; i < kernel->codes && !s.no_memory; i++) {
 		if (report->has_note)
 			check_loaded(&s, &kernel->code[i]);

@@ -125,7 +125,10 @@ struct judged {
 
 struct ZydisDecodedInstruction_;
 
+struct ZydisDecoder_;
+
 /* rules.c */
+void rules_decoder(struct ZydisDecoder_ *decoder);
 struct judged rules_judge(const struct ZydisDecodedInstruction_ *insn,
 			  const u8 *bytes, bool behind_next);
 void rules_reach(struct judged *judged, const char *function, bool named,

@@ -30,8 +30,7 @@ static int setup(void **state)
 	f = guest_new();
 	guest_kernel(f);
 	before = f->vm.cpu;
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32,
-			 ZYDIS_STACK_WIDTH_32);
+	rules_decoder(&decoder);
 	return 0;
 }
 
