@@ -36,7 +36,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 .PHONY: all
 all: $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux.certificate) $(B)/initramfs.cpio.gz
-	@echo "up to date: $^"
+	@echo "up to date: $(^:%.certificate=%)"
 
 # --- What people ask for
 

@@ -228,7 +228,7 @@ static const struct option_entry entries[] = {
 	  "resize DEVICE    its file has another size\n"
 	  "A DEVICE is disk1, net1, ... in the order given", set_control },
 	{ "no-reboot", NULL, "end when the guest reboots", set_no_reboot },
-	{ "unchecked", NULL, "boot a kernel that 'plex86 check' has faults to say of",
+	{ "unchecked", NULL, "boot it even if 'plex86 check' finds faults",
 	  set_unchecked },
 	{ "mask-host", "FEATURE",
 	  "do as if the host lacked it (for tests): ia32, sud,\n"
