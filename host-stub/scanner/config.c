@@ -40,7 +40,7 @@ const u32 config_wants_count = sizeof(config_wants) / sizeof(config_wants[0]);
  * @config: as .config has it
  * @option: without CONFIG_
  *
- * An option with another value has its first character.
+ * An option with another value has its first character, or '?'.
  */
 char config_value(const char *config, const char *option)
 {
@@ -50,7 +50,8 @@ char config_value(const char *config, const char *option)
 	while (at) {
 		if (!strncmp(at, "CONFIG_", 7) &&
 		    !strncmp(at + 7, option, len) && at[7 + len] == '=')
-			return at[8 + len];
+			return at[8 + len] > ' ' && at[8 + len] <= '~' ?
+				at[8 + len] : '?';
 		at = strchr(at, '\n');
 		if (at)
 			at++;

@@ -33,16 +33,24 @@ static Elf32_Shdr section_at(const struct kernel *k, u32 n)
 	return shdr;
 }
 
-/* A NUL-terminated string of section @strings; "" if it is none. */
+/*
+ * A NUL-terminated string of section @strings; "" if it is none, or would do
+ * something to a terminal.
+ */
 static const char *string_at(const struct kernel *k, const Elf32_Shdr *strings,
 			     u32 offset)
 {
-	const char *at = (const char *)k->elf + strings->sh_offset;
+	const char *at = (const char *)k->elf + strings->sh_offset, *c;
 
-	if (strings->sh_type != SHT_STRTAB || offset >= strings->sh_size ||
-	    !memchr(at + offset, 0, strings->sh_size - offset))
+	if (strings->sh_type != SHT_STRTAB || offset >= strings->sh_size)
 		return "";
-	return at + offset;
+	for (c = at + offset; c < at + strings->sh_size; c++) {
+		if (!*c)
+			return at + offset;
+		if (*c <= ' ' || *c > '~')
+			break;
+	}
+	return "";
 }
 
 /* Does the file hold bytes of it? */

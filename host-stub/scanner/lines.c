@@ -38,6 +38,13 @@ struct lines *lines_open(const struct kernel *kernel)
 	return NULL;
 }
 
+static bool printable(const char *text)
+{
+	while (*text >= ' ' && *text <= '~')
+		text++;
+	return !*text;
+}
+
 /*
  * lines_find() - where in the source is @address?
  * @file, @line: set
@@ -53,7 +60,7 @@ bool lines_find(struct lines *lines, u32 address, const char **file, int *line)
 	if (!at || dwarf_lineno(at, line))
 		return false;
 	*file = dwarf_linesrc(at, NULL, NULL);
-	return *file;
+	return *file && printable(*file);
 }
 
 /* lines_close() - let go of what lines_open() has made */

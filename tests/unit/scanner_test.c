@@ -266,13 +266,13 @@ static void damaged_bzimage(void **state)
 static void config_values(void **state)
 {
 	static const char config[] =
-		"CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_CC=m\nXCONFIG_D=y\nCONFIG_E=0x1\n";
+		"CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_CC=m\nXCONFIG_D=y\nCONFIG_E=0x1\nCONFIG_F=\033\nCONFIG_G=";
 	static const struct {
 		const char *name;
 		char want;
 	} table[] = {
 		{ "A", 'y' }, { "B", 'n' }, { "C", 'n' }, { "CC", 'm' },
-		{ "D", 'n' }, { "E", '0' }, { "AA", 'n' }, { "", 'n' },
+		{ "D", 'n' }, { "E", '0' }, { "F", '?' }, { "G", '?' }, { "AA", 'n' }, { "", 'n' },
 	};
 	size_t i;
 
