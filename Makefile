@@ -184,7 +184,7 @@ $(B)/debian.img: | deps-rootfs
 	@tools/rootfs debian
 
 $(B)/debian-test.img: tools/rootfs $(shell find tools/debian -type f) | deps-rootfs
-	@tools/rootfs debian-test nginx-light sqlite3 gcc libc6-dev make bzip2 stress-ng
+	@tools/rootfs debian-test nginx-light sqlite3 gcc libc6-dev make bzip2 fio stress-ng
 
 # --- Programs that test the guest from inside; they share the runner of one
 
