@@ -79,10 +79,11 @@ test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux) $(B)/conform $(B)/a
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux $(B)/initramfs.cpio.gz \
-		$(B)/linux-$(LINE)-selftest/vmlinux $(B)/disktest
+		$(B)/linux-$(LINE)-selftest/vmlinux $(B)/disktest $(B)/debian-test.img
 	@tools/bench
 	@tools/bench-disk
 	@tools/bench-net --line $(LINE)
+	@tools/bench-http --line $(LINE)
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
