@@ -84,19 +84,23 @@ static void rate_set(struct net_rate *rate, u64 bits_s)
 /* May a frame go?  With *@until: when to ask again. */
 static bool rate_allows(struct net_rate *rate, u64 *until)
 {
-	u64 now, gain;
+	unsigned __int128 gain;
+	u64 now;
 
 	if (!rate->bytes_s || rate->credit > 0)
 		return true;
 	now = now_ns();
-	gain = now - rate->when_ns;
-	if (gain > NS_PER_S)
-		gain = NS_PER_S;
-	rate->credit += (s64)(gain * rate->bytes_s / NS_PER_S);
-	rate->when_ns = now;
-	if (rate->credit > (s64)rate->burst)
+	gain = (unsigned __int128)(now - rate->when_ns) * rate->bytes_s /
+	       NS_PER_S;
+	if (gain > rate->burst + (u64)-rate->credit) {
 		rate->credit = (s64)rate->burst;
-	*until = now + 1 +
+		rate->when_ns = now;
+	} else {
+		/* The time of a part of a byte counts for the next one. */
+		rate->credit += (s64)gain;
+		rate->when_ns += (u64)(gain * NS_PER_S / rate->bytes_s);
+	}
+	*until = rate->when_ns + 1 +
 		 (u64)(1 - rate->credit) * NS_PER_S / rate->bytes_s;
 	return rate->credit > 0;
 }
@@ -305,8 +309,10 @@ static u32 pair_for(const struct net *net, const u8 *frame, u32 bytes)
 /* Does the rate let a frame to the guest? */
 static bool may_receive(struct net *net)
 {
-	net->rx_limited = !rate_allows(&net->rx_rate, &net->rx_until);
-	return !net->rx_limited;
+	if (rate_allows(&net->rx_rate, &net->rx_until))
+		return true;
+	net->rx_limited = true;
+	return false;
 }
 
 /*
@@ -397,9 +403,10 @@ static void transmit(struct net *net, u32 which)
 	u16 status;
 
 	for (; frames < TURN_FRAMES; frames++) {
-		net->tx_limited = !rate_allows(&net->tx_rate, &net->tx_until);
-		if (net->tx_limited)
+		if (!rate_allows(&net->tx_rate, &net->tx_until)) {
+			net->tx_limited = true;
 			break;
+		}
 		if (!pair->busy && !queue_next(pair->tx, req))
 			break;
 		status = pair->busy ? PLEX86_S_OK : check_frame(net, req);
@@ -571,6 +578,8 @@ static void net_work(struct device *dev, const struct waits *waits)
 
 	net->more = false;
 	net->dry = false;
+	net->rx_limited = false;
+	net->tx_limited = false;
 	look_up(net);
 	control(net);
 	for (i = 0; i < net->up; i++)

@@ -14,7 +14,7 @@
 #define HDR		((u32)sizeof(struct plex86_net_hdr))
 
 /* Where things are in guest RAM: the queues, then buffers. */
-#define QUEUE_GPA(n)	((n) * 0x4000u)
+#define QUEUE_GPA(n)	((n) * 0x2000u)
 #define BUFFERS		0x10000u
 
 static u8 *ram;
@@ -22,6 +22,7 @@ static struct vm_context ctx;
 static struct device *dev;
 static struct queue_state states[QUEUES_MAX];
 static u64 now = 1000000000;
+static u64 tick_ns;		/* that it takes to ask what time it is */
 
 /* What the back end has seen, and what it does. */
 static u8 sent[NET_BYTES];
@@ -40,6 +41,7 @@ void complain(const char *format, ...)
 
 u64 now_ns(void)
 {
+	now += tick_ns;
 	return now;
 }
 
@@ -170,6 +172,9 @@ static void begin(u64 features, struct net_options *options)
 		plain.pairs = 1;
 		options = &plain;
 	}
+	/* What a test that failed has left. */
+	devices_close(&ctx);
+	tick_ns = 0;
 	memset(ram, 0, RAM);
 	memset(ctx.state, 0, sizeof(*ctx.state));
 	ctx.options.net[0] = *options;
@@ -182,7 +187,10 @@ static void begin(u64 features, struct net_options *options)
 	d->accepted[0] = PLEX86_F_INDIRECT;
 	d->accepted[1] = (u32)(features >> 32);
 	for (n = 0; n < QUEUES_MAX; n++) {
-		states[n] = (struct queue_state){ n < 3, ENTRIES, QUEUE_GPA(n) };
+		states[n] = (struct queue_state){
+			n <= PLEX86_NET_CONTROL(options->pairs), ENTRIES,
+			QUEUE_GPA(n),
+		};
 		queue_init(&dev->queue[n], &states[n], d, ram, RAM, d->segs);
 	}
 	sends = 0;
@@ -608,6 +616,62 @@ static void rates(void **state)
 	end();
 }
 
+/* Asked more often than a byte takes, and when it said it wants to be. */
+static void slow_rate(void **state)
+{
+	struct net_options o = { .text = "user", .pairs = 1, .tx_rate = 8000 };
+	struct plex86_sub sub = {
+		.op = PLEX86_NET_OP_TX, .segs = 1,
+		.seg = { { BUFFERS, 1000, 0 } },
+	};
+	u32 i;
+
+	(void)state;
+	begin(0, &o);
+	for (i = 0; i < 30; i++)
+		submit(1, &sub);
+	for (i = 0; i < 100000; i++) {
+		work();
+		now += 100000;
+	}
+	CHECK_EQ("10 s", sends, 11);
+	for (i = 12; i < 25; i++) {
+		struct waits waits = { .until_ns = WAITS_FOREVER };
+
+		dev->ops->wait(dev, &waits);
+		now = waits.until_ns - 2;
+		work();
+		CHECK_EQ(row("before %u", i), sends, i - 1);
+		now += 2;
+		work();
+		CHECK_EQ(row("at %u", i), sends, i);
+	}
+	end();
+}
+
+/* A pair that is asked when the time has come does not hide that another waits. */
+static void limited_pair(void **state)
+{
+	struct net_options o = { .text = "user", .pairs = 2, .tx_rate = 8000 };
+	struct plex86_sub sub = {
+		.op = PLEX86_NET_OP_TX, .segs = 1,
+		.seg = { { BUFFERS, 1000, 0 } },
+	};
+	struct waits waits = { .until_ns = WAITS_FOREVER };
+
+	(void)state;
+	begin(0, &o);
+	submit(PLEX86_NET_TX(0), &sub);
+	submit(PLEX86_NET_TX(0), &sub);
+	tick_ns = 600000000;
+	work();
+	tick_ns = 0;
+	CHECK_EQ("pair 0", sends, 1);
+	dev->ops->wait(dev, &waits);
+	CHECK("it waits", waits.until_ns != WAITS_FOREVER);
+	end();
+}
+
 /* Anything in all rings, for ever: nothing but statuses may come of it. */
 static void hostile_guest(void **state)
 {
@@ -664,7 +728,8 @@ int main(void)
 		cmocka_unit_test(transmits), cmocka_unit_test(bad_transmits),
 		cmocka_unit_test(receives), cmocka_unit_test(bad_buffers),
 		cmocka_unit_test(filters), cmocka_unit_test(features),
-		cmocka_unit_test(rates), cmocka_unit_test(hostile_guest),
+		cmocka_unit_test(rates), cmocka_unit_test(slow_rate),
+		cmocka_unit_test(limited_pair), cmocka_unit_test(hostile_guest),
 	};
 
 	return RUN_TESTS("net", tests, setup, teardown);
