@@ -229,7 +229,7 @@ bool net_room(struct net *net, u32 which, u32 bytes)
 	}
 	if (pair->room >= bytes)
 		return true;
-	net->dry = true;
+	pair->dry = true;
 	return false;
 }
 
@@ -496,11 +496,12 @@ static void init(struct net *net)
 {
 	u32 i;
 
-	for (i = 0; i < NET_PAIRS_MAX; i++)
+	for (i = 0; i < NET_PAIRS_MAX; i++) {
 		net->pair[i].busy = false;
+		net->pair[i].dry = false;
+	}
 	net->up = 0;
 	net->more = false;
-	net->dry = false;
 	net->rx_limited = false;
 	net->tx_limited = false;
 	net->filtered = false;
@@ -567,8 +568,7 @@ static void net_wait(struct device *dev, struct waits *waits)
 		waits_until(waits, net->rx_until);
 	if (net->tx_limited)
 		waits_until(waits, net->tx_until);
-	net->backend->wait(net, waits,
-			   net->up && !net->dry && !net->rx_limited);
+	net->backend->wait(net, waits, net->up && !net->rx_limited);
 }
 
 static void net_work(struct device *dev, const struct waits *waits)
@@ -577,9 +577,10 @@ static void net_work(struct device *dev, const struct waits *waits)
 	u32 i;
 
 	net->more = false;
-	net->dry = false;
 	net->rx_limited = false;
 	net->tx_limited = false;
+	for (i = 0; i < NET_PAIRS_MAX; i++)
+		net->pair[i].dry = false;
 	look_up(net);
 	control(net);
 	for (i = 0; i < net->up; i++)
@@ -606,6 +607,8 @@ void net_link(struct net *net, bool up)
 	if (up == (net->config.link & PLEX86_NET_LINK_UP))
 		return;
 	net->config.link ^= PLEX86_NET_LINK_UP;
+	/* A frame that waited for the other end may go, or is dropped. */
+	net->more = true;
 	if (net->device.ctx)
 		device_configure(&net->device, &net->config,
 				 sizeof(net->config));
