@@ -24,6 +24,8 @@
 #define HEADER_BYTES	((u32)sizeof(struct plex86_net_hdr))
 #define TURN_FRAMES	64u	/* each way, before others have their turn */
 
+#define PIPE_BYTES	(1 << 20)	/* of the record, if its reader is slow */
+
 #define NS_PER_S	1000000000ull
 #define BURST_NS	50000000ull	/* what a rate gives in this time may come at once */
 
@@ -117,19 +119,44 @@ static void rate_take(struct net_rate *rate, u32 bytes)
 
 static int pcap_open(struct net *net)
 {
+	const char *name = net->options->pcap;
+
+	/* It is not waited for, should it be a FIFO. */
+	net->pcap = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK,
+			 0666);
+	if (net->pcap >= 0)
+		return 0;
+	complain("--net %s: %s: %s", net->options->text, name,
+		 errno == ENXIO ? "nobody reads from it; start the reader first" :
+				  strerror(errno));
+	return -1;
+}
+
+/* It could not be written, for the reason in errno or for want of room. */
+static void pcap_end(struct net *net)
+{
+	complain("--net %s: %s: %s; it ends here", net->options->text,
+		 net->options->pcap, errno && errno != EAGAIN ?
+		 strerror(errno) : "no room for more");
+	close(net->pcap);
+	net->pcap = -1;
+}
+
+/* The first boot begins, and the record: what was in the file is lost only now. */
+static void pcap_begin(struct net *net)
+{
 	static const struct {
 		u32 magic;
 		u16 major, minor;
 		u32 zone, accuracy, most, link;
 	} head = { 0xa1b23c4d, 2, 4, 0, 0, 262144, 1 };
-	const char *name = net->options->pcap;
 
-	net->pcap = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (net->pcap >= 0 &&
-	    write(net->pcap, &head, sizeof(head)) == (ssize_t)sizeof(head))
-		return 0;
-	complain("--net %s: %s: %s", net->options->text, name, strerror(errno));
-	return -1;
+	/* Only a file has a length, and only a FIFO has a size to be set. */
+	if (ftruncate(net->pcap, 0) < 0)
+		fcntl(net->pcap, F_SETPIPE_SZ, PIPE_BYTES);
+	errno = 0;
+	if (write(net->pcap, &head, sizeof(head)) != (ssize_t)sizeof(head))
+		pcap_end(net);
 }
 
 /* The frame of @bytes behind the header that @iov begins with. */
@@ -166,12 +193,8 @@ static void pcap_write(struct net *net, const struct iovec *iov, u32 count,
 		skip = 0;
 	}
 	errno = 0;
-	if (writev(net->pcap, out, (int)n) == (ssize_t)(sizeof(head) + bytes))
-		return;
-	complain("--net %s: %s: %s; it ends here", net->options->text,
-		 net->options->pcap, strerror(errno ? errno : ENOSPC));
-	close(net->pcap);
-	net->pcap = -1;
+	if (writev(net->pcap, out, (int)n) != (ssize_t)(sizeof(head) + bytes))
+		pcap_end(net);
 }
 
 /*
@@ -521,6 +544,9 @@ static void net_start(struct device *dev, struct plex86_dev *page)
 		net->pair[i].room = 0;
 	}
 	init(net);
+	if (net->pcap >= 0 && !net->recording)
+		pcap_begin(net);
+	net->recording = true;
 	device_offer(page, features);
 	page->queues = PLEX86_NET_CONTROL(net->config.pairs) + 1u;
 	page->queue_entries = QUEUE_ENTRIES;
@@ -667,7 +693,7 @@ static int net_add(struct vm_context *ctx, u32 number)
 	net->pcap = -1;
 	configure(net);
 	snprintf(name, sizeof(name), "net%u", number + 1);
-	if ((!options->pcap || !pcap_open(net)) && !net->backend->open(net) &&
+	if (!net->backend->open(net) && (!options->pcap || !pcap_open(net)) &&
 	    !devices_add(&ctx->devices, &net->device, &net_ops, name))
 		return 0;
 	net_close(&net->device);

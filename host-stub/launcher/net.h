@@ -124,6 +124,7 @@ struct net {
 
 	struct net_rate rx_rate, tx_rate;
 	int pcap;		/* -1: none */
+	bool recording;		/* it has begun */
 };
 
 int nets_add(struct vm_context *ctx);

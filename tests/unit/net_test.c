@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -771,6 +772,54 @@ static void limited_pair(void **state)
 static const char template[] = "/tmp/plex86-net-test-XXXXXX";
 static char place[sizeof(template)];
 
+/*
+ * A record: what was in its file stays until a boot begins, and a reader that
+ * does not read holds up nobody.
+ */
+static void records(void **state)
+{
+	struct net_options o = { .text = "user", .pairs = 1, .pcap = place };
+	struct plex86_net_hdr hdr = { 0 };
+	static struct vm_context other;
+	static u8 bytes[1 << 16];
+	int fd, i;
+
+	(void)state;
+	strcpy(place, template);
+	fd = mkstemp(place);
+	CHECK_EQ("file", write(fd, "precious", 8), 8);
+	other.options.net[0] = o;
+	other.options.nets = 1;
+	CHECK_EQ("opened", nets_add(&other), 0);
+	CHECK_EQ("opened", lseek(fd, 0, SEEK_END), 8);
+	devices_close(&other);
+	begin(0, &o);
+	CHECK_EQ("begun", lseek(fd, 0, SEEK_END), 24);
+	CHECK_EQ("frame", transmit("frame", &hdr, HDR + 60), 0);
+	CHECK_EQ("frame", lseek(fd, 0, SEEK_END), 24 + 16 + 60);
+	dev->ops->start(dev, device_page(dev));
+	CHECK_EQ("next boot", lseek(fd, 0, SEEK_END), 24 + 16 + 60);
+	end();
+	close(fd);
+	unlink(place);
+
+	/* No reader, and one that does not read. */
+	CHECK_EQ("FIFO", mkfifo(place, 0600), 0);
+	CHECK_EQ("no reader", nets_add(&other), (u64)-1);
+	fd = open(place, O_RDONLY | O_NONBLOCK);
+	begin(0, &o);
+	for (i = 0; i < 40; i++)
+		CHECK_EQ("FIFO", transmit("FIFO", &hdr, HDR + 60000), 0);
+	CHECK_EQ("FIFO", complaints, 1);
+	for (i = 0; read(fd, bytes, sizeof(bytes)) > 0; i++)
+		;
+	CHECK("some of them", i >= 3);
+	CHECK_EQ("its end", read(fd, bytes, sizeof(bytes)), 0);
+	end();
+	close(fd);
+	unlink(place);
+}
+
 /* One turn of the launcher; false: it would sleep instead. */
 static bool turn(void)
 {
@@ -1118,7 +1167,8 @@ int main(void)
 		cmocka_unit_test(receives), cmocka_unit_test(bad_buffers),
 		cmocka_unit_test(filters), cmocka_unit_test(features),
 		cmocka_unit_test(rates), cmocka_unit_test(slow_rate),
-		cmocka_unit_test(limited_pair), cmocka_unit_test(socket_wakes),
+		cmocka_unit_test(limited_pair), cmocka_unit_test(records),
+		cmocka_unit_test(socket_wakes),
 		cmocka_unit_test(socket_hangs_up),
 		cmocka_unit_test(socket_drops), cmocka_unit_test(no_descriptor),
 		cmocka_unit_test(bad_frames), cmocka_unit_test(tap_wakes),
