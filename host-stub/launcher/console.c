@@ -21,6 +21,7 @@
 #define SEGS		16u
 /* A pipe that polls writable takes this much without blocking. */
 #define WRITE_BYTES	4096u
+#define TURN_WRITES	64u		/* before others have their turn */
 #define ESCAPE		0x01		/* Ctrl-A */
 
 static const char escape_help[] =
@@ -37,6 +38,8 @@ struct console {
 	bool escaped;		/* the last key was the escape */
 	bool broken;		/* output failed; it is thrown away */
 	bool blocked;		/* output waits for the descriptor */
+	bool begun;		/* a boot has had it */
+	u32 writes;		/* that this turn may still make */
 
 	struct device device;
 	struct queue *rx, *tx;
@@ -248,8 +251,10 @@ static void read_input(struct console *con)
 /* Hands typed bytes to the guest's buffers. */
 static void give_input(struct console *con)
 {
+	if (!queue_attach(con->rx))
+		return;
 	while ((con->in_prod != con->in_cons || con->send_break) &&
-	       queue_attach(con->rx) && queue_next(con->rx, &con->in_req)) {
+	       queue_next(con->rx, &con->in_req)) {
 		struct request *req = &con->in_req;
 		u32 seg, bytes = 0, end = con->in_prod;
 		u16 flags = 0;
@@ -293,8 +298,9 @@ static size_t put(struct console *con, const u8 *from, size_t bytes)
 		return bytes;
 	if (bytes > WRITE_BYTES)
 		bytes = WRITE_BYTES;
-	if (poll(&fd, 1, 0) <= 0)
+	if (!con->writes || poll(&fd, 1, 0) <= 0)
 		return 0;
+	con->writes--;
 	n = write(con->out, from, bytes);
 	if (n >= 0)
 		return (size_t)n;
@@ -331,11 +337,15 @@ static bool write_early(struct console *con)
 	}
 }
 
-/* Writes what the guest submitted; false if the descriptor would block. */
+/*
+ * Writes what the guest submitted; false if the descriptor would block, or the
+ * turn is over.
+ */
 static bool write_output(struct console *con)
 {
 	struct request *req = &con->out_req;
 
+	con->writes = TURN_WRITES;
 	if (!write_early(con))
 		return false;
 	if (!queue_attach(con->tx))

@@ -253,16 +253,21 @@ void devices_reset(struct vm_context *ctx)
 /* devices_wait() - add to @waits what the devices wait for */
 void devices_wait(struct vm_context *ctx, struct waits *waits)
 {
-	u32 i;
+	u32 i, n;
 
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
 
-		if (dev && dev->ops->wait)
+		if (!dev)
+			continue;
+		if (dev->ops->wait)
 			dev->ops->wait(dev, waits);
-		/* At work it found that it is to go. */
-		if (dev && dev->removing && !dev->resetting)
+		/* At work it came to rest, or found that it is to go. */
+		if (dev->resetting ? at_rest(dev) : dev->removing)
 			waits_until(waits, 0);
+		for (n = 0; n < QUEUES_MAX && !dev->resetting; n++)
+			if (queue_unfinished(&dev->queue[n]))
+				waits_until(waits, 0);
 	}
 }
 
