@@ -111,7 +111,6 @@ static struct console *console_open(const struct options *options)
 	if (!strcmp(options->console, "stdio")) {
 		con->in = STDIN_FILENO;
 		con->out = open_output();
-		con->terminal = !terminal_raw(STDIN_FILENO);
 		return con;
 	}
 	if (!strcmp(options->console, "pty")) {
@@ -119,8 +118,8 @@ static struct console *console_open(const struct options *options)
 			return con;
 	} else {
 		/* Without waiting for a reader, should it be a FIFO. */
-		con->out = open(options->console, O_WRONLY | O_CREAT | O_TRUNC |
-				O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+		con->out = open(options->console, O_WRONLY | O_CREAT | O_CLOEXEC |
+				O_NOCTTY | O_NONBLOCK, 0666);
 		if (con->out >= 0 &&
 		    (isatty(con->out) || !fcntl(con->out, F_SETFL, 0)))
 			return con;
@@ -130,6 +129,22 @@ static struct console *console_open(const struct options *options)
 	}
 	free(con);
 	return NULL;
+}
+
+/*
+ * The first boot: all that could be wrong was found to be right, so what the
+ * file held may go, and the terminal be the guest's.
+ */
+static void begin(struct console *con)
+{
+	con->begun = true;
+	if (con->slave >= 0)
+		return;
+	if (con->in >= 0)
+		con->terminal = !terminal_raw(con->in);
+	else if (ftruncate(con->out, 0) && errno != EINVAL)
+		complain("console: what the file held is still there: %s",
+			 strerror(errno));
 }
 
 static void console_start(struct device *dev, struct plex86_dev *page)
@@ -142,6 +157,8 @@ static void console_start(struct device *dev, struct plex86_dev *page)
 		config.rows = size.ws_row;
 		config.cols = size.ws_col;
 	}
+	if (!con->begun)
+		begin(con);
 	con->out_busy = false;
 	page->queues = 2;
 	page->queue_entries = QUEUE_ENTRIES;

@@ -324,6 +324,8 @@ bool devices_drain(struct vm_context *ctx)
 /*
  * devices_stop() - the boot is over: return when no back end touches the
  * guest's memory any more
+ *
+ * If the user quits, those that can do not wait for what is under way.
  */
 void devices_stop(struct vm_context *ctx)
 {
@@ -334,9 +336,14 @@ void devices_stop(struct vm_context *ctx)
 		struct device *dev = ctx->devices.device[i];
 
 		while (dev && dev->ops->reset && !dev->ops->reset(dev)) {
+			u32 signals;
+
 			waits_begin(waits);
+			signals = waits_fd(waits, ctx->signal_fd, POLLIN);
 			dev->ops->wait(dev, waits);
 			waits_poll(waits);
+			if (waits_came(waits, signals))
+				vm_signals(ctx);
 			dev->ops->work(dev, waits);
 		}
 	}

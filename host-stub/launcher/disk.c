@@ -359,6 +359,8 @@ static bool disk_reset(struct device *dev)
 		finish(dr, PLEX86_S_IOERR, 0);
 	}
 	disk->waiting_end = &disk->waiting;
+	if (dev->ctx && dev->ctx->quit && disk->medium->ops->abandon)
+		disk->medium->ops->abandon(disk->medium);
 	return !disk->in_flight;
 }
 

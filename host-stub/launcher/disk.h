@@ -70,6 +70,12 @@ struct medium_ops {
 	/* Find out the size again, into bytes.  0 or an errno. */
 	int (*measure)(struct medium *m);
 
+	/*
+	 * Nobody waits for what is under way: end it, without touching the
+	 * guest's memory any more.  Absent: it takes its time.
+	 */
+	void (*abandon)(struct medium *m);
+
 	void (*close)(struct medium *m);
 };
 

@@ -37,6 +37,12 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 	(void)device;
 }
 
+bool vm_signals(struct vm_context *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 bool vm_hold(void *ctx, u64 gpa, u64 bytes)
 {
 	(void)ctx;
