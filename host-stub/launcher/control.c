@@ -38,6 +38,8 @@ static const char *do_resize(struct vm_context *ctx, const char *name)
 	if (!dev->ops->resize)
 		return "it has no size";
 	error = dev->ops->resize(dev);
+	if (error == EOPNOTSUPP)
+		return "its server tells the size only at the start";
 	return error ? strerror(error) : NULL;
 }
 

@@ -429,10 +429,13 @@ static void disk_close(struct device *dev)
 static int disk_resize(struct device *dev)
 {
 	struct disk *disk = disk_of(dev);
-	int error = disk->medium->ops->measure(disk->medium);
 	struct plex86_blk_config config;
 	u64 before = disk->sectors;
+	int error;
 
+	if (!disk->medium->ops->measure)
+		return EOPNOTSUPP;
+	error = disk->medium->ops->measure(disk->medium);
 	if (error)
 		return error;
 	measure(disk);

@@ -67,7 +67,7 @@ struct medium_ops {
 	void (*wait)(struct medium *m, struct waits *waits);
 	void (*work)(struct medium *m, const struct waits *waits);
 
-	/* Find out the size again, into bytes.  0 or an errno. */
+	/* Find out the size again, into bytes.  0 or an errno; may be absent. */
 	int (*measure)(struct medium *m);
 
 	/*
