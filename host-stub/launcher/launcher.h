@@ -70,6 +70,7 @@ struct control {
 	const char *path;	/* NULL: nobody can */
 	int listener;
 	u32 listener_wait;	/* waits_fd() */
+	u64 listen_ns;		/* not before this time, CLOCK_MONOTONIC */
 	struct {
 		int fd;		/* -1: free */
 		u32 wait;
