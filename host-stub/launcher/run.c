@@ -173,6 +173,7 @@ static int map_monitor(const struct options *o)
 			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 			MAP_FIXED_NOREPLACE, -1, 0);
 	u64 wrpkru[2];		/* where the list starts and ends */
+	u8 *site;
 
 	if (at != (void *)MONITOR_BASE || bytes > MONITOR_TEXT_MAX) {
 		complain("cannot map the monitor: %s", strerror(errno));
@@ -181,8 +182,10 @@ static int map_monitor(const struct options *o)
 	memcpy(at, monitor_image, bytes);
 	memcpy(wrpkru, (u8 *)at + MONITOR_WRPKRU, sizeof(wrpkru));
 	for (; o->isolation != ISOLATION_KEYS && wrpkru[0] < wrpkru[1];
-	     wrpkru[0] += sizeof(u64))
-		memcpy(*(u8 **)wrpkru[0], nop3, sizeof(nop3));
+	     wrpkru[0] += sizeof(site)) {
+		memcpy(&site, (u8 *)wrpkru[0], sizeof(site));
+		memcpy(site, nop3, sizeof(nop3));
+	}
 	return mprotect(at, MONITOR_TEXT_MAX, PROT_READ | PROT_EXEC);
 }
 
