@@ -66,6 +66,12 @@ int waits_poll(struct waits *waits)
 	return 0;
 }
 
+/* waits_more() - has something come by now, and is not taken? */
+bool waits_more(const struct waits *waits)
+{
+	return poll(waits->fds, waits->count, 0) > 0;
+}
+
 /* waits_came() - the events that came of waits_fd()'s @index; 0: none */
 short waits_came(const struct waits *waits, u32 index)
 {
