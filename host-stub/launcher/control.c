@@ -4,8 +4,8 @@
  * and the verb that speaks to it.
  *
  * A command is a line of words, the answer is one line: "ok", or what is wrong.
- * Who may connect says the socket's mode: its owner.  A client that sends no
- * whole line, or takes no answer, waits for nobody but itself.
+ * Who may connect says the socket's mode: its owner.  The guest waits for no
+ * client, but there are few places: clients that say nothing keep others out.
  */
 #include "launcher.h"
 
@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define AGAIN_NS	100000000u
 
 static const char *do_remove(struct vm_context *ctx, const char *name)
 {
@@ -38,6 +40,8 @@ static const char *do_resize(struct vm_context *ctx, const char *name)
 	if (!dev->ops->resize)
 		return "it has no size";
 	error = dev->ops->resize(dev);
+	if (error == EOPNOTSUPP)
+		return "its server tells the size only at the start";
 	return error ? strerror(error) : NULL;
 }
 
@@ -57,7 +61,7 @@ static const char *run(struct vm_context *ctx, char *line)
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(commands[i].name, name))
 			return commands[i].run(ctx, rest ? rest : "");
-	return "no such command; remove NAME or resize NAME, of a device: disk1, disk2, ...";
+	return "no such command; remove NAME or resize NAME, of a device: disk1, net1, ...";
 }
 
 static void answer(int fd, const char *error)
@@ -73,13 +77,14 @@ static void answer(int fd, const char *error)
 /*
  * control_open() - listen on a socket at @path; NULL: do not
  *
- * A socket that nobody listens on any more is taken over.  Returns 0, or -1
- * after saying what is wrong.
+ * A socket that nobody listens on any more is taken over, and nothing else that
+ * has the name.  Returns 0, or -1 after saying what is wrong.
  */
 int control_open(struct control *control, const char *path)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	const char *problem;
+	struct stat stat;
 	mode_t mask;
 	u32 i;
 	int error;
@@ -101,7 +106,8 @@ int control_open(struct control *control, const char *path)
 		problem = "another plex86 listens there";
 		goto fail;
 	}
-	if (errno == ECONNREFUSED)
+	if (errno == ECONNREFUSED && !lstat(path, &stat) &&
+	    S_ISSOCK(stat.st_mode))
 		unlink(path);
 	close(control->listener);
 	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
@@ -113,7 +119,7 @@ int control_open(struct control *control, const char *path)
 		control->path = path;
 		return 0;
 	}
-	problem = strerror(error ? error : errno);
+	problem = strerror(error == EADDRINUSE ? EEXIST : error ? error : errno);
 fail:
 	complain("--control: %s: %s", path, problem);
 	close(control->listener);
@@ -135,7 +141,11 @@ void control_wait(struct control *control, struct waits *waits)
 			room = true;
 	}
 	control->listener_wait = WAITS_NOTHING;
-	if (control->path && room)
+	if (!control->path || !room)
+		return;
+	if (now_ns() < control->listen_ns)
+		waits_until(waits, control->listen_ns);
+	else
 		control->listener_wait = waits_fd(waits, control->listener,
 						  POLLIN);
 }
@@ -170,6 +180,9 @@ static void take_client(struct control *control)
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	u32 i;
 
+	/* Out of descriptors, most likely: it stays there, and is readable. */
+	if (fd < 0)
+		control->listen_ns = now_ns() + AGAIN_NS;
 	for (i = 0; fd >= 0 && i < CONTROL_CLIENTS; i++) {
 		if (control->client[i].fd >= 0)
 			continue;

@@ -64,6 +64,12 @@ void vm_device_interrupt(struct vm_context *context, u32 device)
 	(void)device;
 }
 
+bool vm_signals(struct vm_context *context)
+{
+	(void)context;
+	return false;
+}
+
 bool vm_hold(void *context, u64 gpa, u64 bytes)
 {
 	(void)context;
