@@ -10,10 +10,10 @@
 #include "launcher.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define AGAIN_NS	100000000u
@@ -77,54 +77,28 @@ static void answer(int fd, const char *error)
 /*
  * control_open() - listen on a socket at @path; NULL: do not
  *
- * A socket that nobody listens on any more is taken over, and nothing else that
- * has the name.  Returns 0, or -1 after saying what is wrong.
+ * Returns 0, or -1 after saying what is wrong.
  */
 int control_open(struct control *control, const char *path)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	const char *problem;
-	struct stat stat;
 	mode_t mask;
 	u32 i;
-	int error;
 
 	for (i = 0; i < CONTROL_CLIENTS; i++)
 		control->client[i].fd = -1;
 	control->listener = -1;
 	if (!path)
 		return 0;
-	if (!*path || strlen(path) >= sizeof(at.sun_path)) {
-		complain("--control: %s: a socket's name has 1 to %zu bytes",
-			 path, sizeof(at.sun_path) - 1);
+	mask = umask(077);
+	control->listener = socket_listen(path, CONTROL_CLIENTS);
+	umask(mask);
+	if (control->listener < 0) {
+		complain("--control: %s: %s", path, errno == EADDRINUSE ?
+			 "another plex86 listens there" : strerror(errno));
 		return -1;
 	}
-	strcpy(at.sun_path, path);
-	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-				   SOCK_NONBLOCK, 0);
-	if (!connect(control->listener, (void *)&at, sizeof(at))) {
-		problem = "another plex86 listens there";
-		goto fail;
-	}
-	if (errno == ECONNREFUSED && !lstat(path, &stat) &&
-	    S_ISSOCK(stat.st_mode))
-		unlink(path);
-	close(control->listener);
-	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-				   SOCK_NONBLOCK, 0);
-	mask = umask(077);
-	error = bind(control->listener, (void *)&at, sizeof(at)) ? errno : 0;
-	umask(mask);
-	if (!error && !listen(control->listener, CONTROL_CLIENTS)) {
-		control->path = path;
-		return 0;
-	}
-	problem = strerror(error == EADDRINUSE ? EEXIST : error ? error : errno);
-fail:
-	complain("--control: %s: %s", path, problem);
-	close(control->listener);
-	control->listener = -1;
-	return -1;
+	control->path = path;
+	return 0;
 }
 
 /* control_wait() - add to @waits what may come */
@@ -228,13 +202,12 @@ void control_close(struct control *control)
 /* verb_control() - `plex86 control PATH WORD...`; returns the exit status */
 int verb_control(int argc, char **argv)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	char line[CONTROL_LINE] = "";
 	size_t used = 0;
 	ssize_t n;
 	int fd, i;
 
-	if (argc < 2 || strlen(argv[0]) >= sizeof(at.sun_path)) {
+	if (argc < 2) {
 		complain("control: say the socket that --control named, and a command");
 		return EXIT_CANNOT;
 	}
@@ -246,9 +219,8 @@ int verb_control(int argc, char **argv)
 		complain("control: the command is too long");
 		return EXIT_CANNOT;
 	}
-	strcpy(at.sun_path, argv[0]);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (void *)&at, sizeof(at)) ||
+	fd = socket_connect(argv[0]);
+	if (fd < 0 || fcntl(fd, F_SETFL, 0) ||
 	    send(fd, line, used, MSG_NOSIGNAL) != (ssize_t)used) {
 		complain("control: %s: %s", argv[0], strerror(errno));
 		return EXIT_CANNOT;

@@ -156,6 +156,10 @@ void terminal_restore(void);
 bool terminal_is_raw(void);
 void terminal_continued(void);
 
+/* socket.c */
+int socket_connect(const char *path);
+int socket_listen(const char *path, int backlog);
+
 /* control.c */
 int control_open(struct control *control, const char *path);
 void control_wait(struct control *control, struct waits *waits);

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define MTU_DEFAULT	1500u
@@ -68,55 +67,6 @@ static void set_peer(struct net *net, int fd)
 	net_link(net, fd >= 0);
 }
 
-static int new_socket(struct sockaddr_un *name, const char *path)
-{
-	*name = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(name->sun_path, path);
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-/* Returns the socket, or -1. */
-static int connect_peer(const char *path)
-{
-	struct sockaddr_un name;
-	int fd = new_socket(&name, path), error;
-
-	if (fd < 0 || !connect(fd, (void *)&name, sizeof(name)))
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
-/*
- * Returns the listening socket, or -1.  A socket's name that nobody listens to is
- * taken; nothing else that has it is.
- */
-static int listen_at(const char *path)
-{
-	struct sockaddr_un name;
-	struct stat stat;
-	int fd = connect_peer(path), error;
-
-	if (fd >= 0) {
-		close(fd);
-		errno = EADDRINUSE;
-		return -1;
-	}
-	if (errno == ECONNREFUSED && !lstat(path, &stat) &&
-	    S_ISSOCK(stat.st_mode))
-		unlink(path);
-	fd = new_socket(&name, path);
-	if (fd < 0 || (!bind(fd, (void *)&name, sizeof(name)) &&
-		       !listen(fd, 1)))
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
 static int socket_open(struct net *net)
 {
 	const struct net_options *o = net->options;
@@ -130,7 +80,7 @@ static int socket_open(struct net *net)
 	peer->fd = -1;
 	peer->listener = -1;
 	net->own = peer;
-	fd = o->server ? listen_at(o->path) : connect_peer(o->path);
+	fd = o->server ? socket_listen(o->path, 1) : socket_connect(o->path);
 	if (fd < 0) {
 		complain("--net %s: %s: %s%s", o->text, o->path, strerror(errno),
 			 !o->server && (errno == ENOENT || errno == ECONNREFUSED) ?
@@ -320,7 +270,7 @@ static void socket_work(struct net *net, const struct waits *waits)
 		if (peer->listener >= 0)
 			peer->retry_ns = 0;
 		else
-			set_peer(net, connect_peer(net->options->path));
+			set_peer(net, socket_connect(net->options->path));
 	}
 }
 
