@@ -18,6 +18,8 @@ NET ?= user
 JOBS ?= $(shell nproc)
 V ?= 0
 T ?=
+# As it was typed: a $ in it is the guest's.
+override APPEND := $(value APPEND)
 export LINE KERNEL_SRC JOBS V BUSYBOX APPEND
 
 B := build

@@ -101,6 +101,7 @@ static int open_pty(struct console *con)
 static struct console *console_open(const struct options *options)
 {
 	struct console *con = calloc(1, sizeof(*con));
+	const char *why = "it cannot be waited for";
 
 	if (!con) {
 		complain("out of memory");
@@ -117,15 +118,11 @@ static struct console *console_open(const struct options *options)
 		if (!open_pty(con))
 			return con;
 	} else {
-		/* Without waiting for a reader, should it be a FIFO. */
-		con->out = open(options->console, O_WRONLY | O_CREAT | O_CLOEXEC |
-				O_NOCTTY | O_NONBLOCK, 0666);
+		con->out = file_create(options->console, &why);
 		if (con->out >= 0 &&
 		    (isatty(con->out) || !fcntl(con->out, F_SETFL, 0)))
 			return con;
-		complain("--console: %s: %s", options->console,
-			 errno == ENXIO ? "nobody reads from it; start the reader first" :
-					  strerror(errno));
+		complain("--console: %s: %s", options->console, why);
 	}
 	free(con);
 	return NULL;

@@ -23,7 +23,7 @@ static const char *do_remove(struct vm_context *ctx, const char *name)
 	struct device *dev = devices_find(&ctx->devices, name);
 
 	if (!dev)
-		return "no such device";
+		return "no such device; there are disk1, net1, ..., in the order of --disk and --net";
 	if (dev == ctx->console)
 		return "the console stays";
 	device_remove(dev);
@@ -36,12 +36,16 @@ static const char *do_resize(struct vm_context *ctx, const char *name)
 	int error;
 
 	if (!dev)
-		return "no such device";
+		return "no such device; disks are disk1, disk2, ..., in the order of --disk";
 	if (!dev->ops->resize)
-		return "it has no size";
+		return "only a disk has a size";
 	error = dev->ops->resize(dev);
 	if (error == EOPNOTSUPP)
 		return "its server tells the size only at the start";
+	if (error == EINVAL)
+		return "its file is empty, or no multiple of its blocks; the size stays";
+	if (error == ENOENT)
+		return "its file was deleted, perhaps for another; the size stays";
 	return error ? strerror(error) : NULL;
 }
 

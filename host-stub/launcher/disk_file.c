@@ -129,15 +129,20 @@ static int fit_overlay(struct disk_file *f, u64 old)
 	return 0;
 }
 
+static const char *temporary_place(void)
+{
+	const char *place = getenv("TMPDIR");
+
+	return place && *place ? place : "/var/tmp";
+}
+
 /* A file that has no name, so that it goes with its last descriptor. */
 static int temporary_file(void)
 {
-	const char *place = getenv("TMPDIR");
+	const char *place = temporary_place();
 	char name[4096];
 	int fd;
 
-	if (!place || !*place)
-		place = "/var/tmp";
 	fd = open(place, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
 		return fd;
@@ -531,6 +536,11 @@ static int file_measure(struct medium *m)
 			return errno;
 		bytes = (u64)st.st_size;
 	}
+	/* What a disk cannot begin with it cannot become. */
+	if (old && !f->block_device && !st.st_nlink)
+		return ENOENT;
+	if (old && (!bytes || bytes % m->block_bytes))
+		return EINVAL;
 	m->bytes = bytes;
 	error = f->overlay < 0 ? 0 : fit_overlay(f, old);
 	if (error)
@@ -613,9 +623,10 @@ static int open_file(struct disk_file *f, const struct disk_options *o)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return wrong(f, strerror(errno));
-	return wrong(f, writes ?
-		     "in use by another, and locked; ro or snapshot=on need it unwritten only" :
-		     "another writes it, and has it locked");
+	lock.l_type = F_RDLCK;
+	return wrong(f, !writes || fcntl(f->fd, F_OFD_SETLK, &lock) ?
+		     "in use: another guest, or another --disk, writes it; end that first" :
+		     "in use: others read it; end them first, or say ro or snapshot=on");
 }
 
 /* Can @bytes be read at a time, to memory aligned like that? */
@@ -704,8 +715,8 @@ static int make_overlay(struct disk_file *f)
 	error = f->overlay < 0 ? errno : fit_overlay(f, 0);
 	if (!error)
 		return 0;
-	complain("disk%u: no room for a snapshot of %s: %s; TMPDIR says where it goes",
-		 f->number, f->name, strerror(error));
+	complain("disk%u: %s: no snapshot of %s there: %s; TMPDIR names the directory",
+		 f->number, temporary_place(), f->name, strerror(error));
 	return -1;
 }
 

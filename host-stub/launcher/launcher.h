@@ -127,6 +127,7 @@ void vm_release(void *ctx, u64 gpa, u64 bytes);
 /* file.c */
 const char *file_read(struct file *file, const char *name);
 void file_drop(struct file *file);
+int file_create(const char *name, const char **why);
 bool file_same(const struct file *a, const struct file *b);
 
 /* host.c */

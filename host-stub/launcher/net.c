@@ -119,16 +119,12 @@ static void rate_take(struct net_rate *rate, u32 bytes)
 
 static int pcap_open(struct net *net)
 {
-	const char *name = net->options->pcap;
+	const char *name = net->options->pcap, *why;
 
-	/* It is not waited for, should it be a FIFO. */
-	net->pcap = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK,
-			 0666);
+	net->pcap = file_create(name, &why);
 	if (net->pcap >= 0)
 		return 0;
-	complain("--net %s: %s: %s", net->options->text, name,
-		 errno == ENXIO ? "nobody reads from it; start the reader first" :
-				  strerror(errno));
+	complain("--net %s: %s: %s", net->options->text, name, why);
 	return -1;
 }
 
