@@ -18,6 +18,8 @@ NET ?= user
 JOBS ?= $(shell nproc)
 V ?= 0
 T ?=
+# As it was typed: a $ in it is the guest's.
+override APPEND := $(value APPEND)
 export LINE KERNEL_SRC JOBS V BUSYBOX APPEND
 
 B := build
@@ -79,10 +81,11 @@ test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/co
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz \
-		$(B)/linux-$(LINE)-selftest/vmlinux.certificate $(B)/disktest
+		$(B)/linux-$(LINE)-selftest/vmlinux.certificate $(B)/disktest $(B)/debian-test.img
 	@tools/bench
 	@tools/bench-disk
 	@tools/bench-net --line $(LINE)
+	@tools/bench-http --line $(LINE)
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
@@ -191,7 +194,7 @@ $(B)/debian.img: | deps-rootfs
 	@tools/rootfs debian
 
 $(B)/debian-test.img: tools/rootfs $(shell find tools/debian -type f) | deps-rootfs
-	@tools/rootfs debian-test nginx-light sqlite3 gcc libc6-dev make bzip2 stress-ng
+	@tools/rootfs debian-test nginx-light sqlite3 gcc libc6-dev make bzip2 fio stress-ng
 
 # --- Programs that test the guest from inside; they share the runner of one
 

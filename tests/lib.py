@@ -30,6 +30,7 @@ PLEX86 = os.path.join(BUILD, "plex86")
 INITRD = os.path.join(BUILD, "initramfs.cpio.gz")
 CONFORM = os.path.join(BUILD, "conform")
 WORK = os.path.join(BUILD, "tests", os.path.basename(sys.argv[0]) + ".d")
+HOSTILE = os.path.join(WORK, "hostile")
 
 # Not a measure of speed: what has not happened by then is not going to.
 HANG_S = 40
@@ -501,6 +502,28 @@ class Guest:
         got = 128 - got if got < 0 else got
         hold(got == status, f"exit status {got}, wanted {status}; "
              f"stderr: {self.errors()[-300:]!r}; last: {shown(self.out.data)}")
+
+
+def build_hostile():
+    """A host that is wrong about a device."""
+    host = os.path.join(ROOT, "host-stub")
+    subprocess.run(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/abi",
+                    f"-I{host}/core", f"-I{host}/monitor", "-o", HOSTILE,
+                    os.path.join(ROOT, "tests", "net", "hostile.c")], check=True)
+
+
+def hostile(g, *words, stopped=False):
+    """Have it at device 1 of this guest, in place of the launcher or beside it; what it says."""
+    if stopped:
+        g.signal(signal.SIGSTOP)
+    try:
+        done = subprocess.run([HOSTILE, str(g.pid), "1", *map(str, words)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+    finally:
+        if stopped:
+            g.signal(signal.SIGCONT)
+    hold(done.returncode == 0, f"hostile: {done.stderr.decode().strip()}")
+    return done.stdout.decode().strip()
 
 
 def ordinary():

@@ -26,15 +26,16 @@
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <asm/plex86_bus.h>
-#include <asm/plex86_compat.h>
+#include <asm/plex86_compat_blk.h>
 #include <asm/plex86_ring.h>
 
-#define HALBLK_DEPTH	64	/* requests in flight, of one queue */
+#define HALBLK_DEPTH	128	/* requests in flight, at most: 300 KiB of tags */
 #define HALBLK_SEGS	128	/* of one request: 2 KiB for each tag */
 #define HALBLK_TIMEOUT	(30 * HZ)
 
@@ -54,7 +55,8 @@ struct halblk {
 	struct gendisk *disk;
 	struct blk_mq_tag_set tags;
 	int index;			/* in the name */
-	bool write_through;		/* as cache_type was set */
+	struct mutex cache_type;	/* held while that is set */
+	bool write_through;		/* as it was set */
 	char serial[PLEX86_BLK_SERIAL + 1];
 	unsigned int nr_queues;
 	struct halblk_queue queues[];
@@ -219,7 +221,7 @@ static void halblk_end(struct request *rq, blk_status_t status)
 	blk_mq_complete_request(rq);
 }
 
-/* In a context where the block layer may go on with the next request. */
+/* Called by halblk_end(), on one CPU at once: in its context. */
 static void halblk_complete(struct request *rq)
 {
 	struct halblk_request *hr = blk_mq_rq_to_pdu(rq);
@@ -271,7 +273,8 @@ static enum blk_eh_timer_return halblk_timeout(struct request *rq)
 		plex86_device_reset(blk->pdev);
 		halblk_give_up(blk);
 	}
-	if (blk_mq_request_completed(rq))
+	/* On one CPU it has ended at once, and is not even complete any more. */
+	if (blk_mq_rq_state(rq) != MQ_RQ_IN_FLIGHT)
 		return BLK_EH_DONE;
 
 	dev_warn_ratelimited(&blk->pdev->dev,
@@ -333,7 +336,35 @@ static ssize_t cache_type_show(struct device *dev,
 			  halblk_cache_types[halblk_write_back(blk)]);
 }
 
-/* Without the device's help: write through is FUA with every write. */
+/*
+ * Without the device's help: write through is FUA with every write.  On the way
+ * from one to the other both are in force, so that nothing is acknowledged by
+ * neither.
+ */
+static int halblk_set_write_back(struct halblk *blk, bool back)
+{
+	int err;
+
+	if (back == !blk->write_through)
+		return 0;
+	if (back) {
+		err = plex86_disk_write_cache(blk->disk, true);
+		if (!err)
+			WRITE_ONCE(blk->write_through, false);
+		return err;
+	}
+	WRITE_ONCE(blk->write_through, true);
+	/* What was written without FUA before is for a flush. */
+	blk_mq_freeze_queue(blk->disk->queue);
+	blk_mq_unfreeze_queue(blk->disk->queue);
+	err = blkdev_issue_flush(blk->disk->part0);
+	if (!err)
+		err = plex86_disk_write_cache(blk->disk, false);
+	if (err)
+		WRITE_ONCE(blk->write_through, false);
+	return err;
+}
+
 static ssize_t cache_type_store(struct device *dev,
 				struct device_attribute *attr, const char *buf,
 				size_t count)
@@ -346,13 +377,9 @@ static ssize_t cache_type_store(struct device *dev,
 		return back;
 	if (!plex86_has_feature(blk->pdev, PLEX86_BLK_F_FLUSH))
 		return back ? -EOPNOTSUPP : count;
-	/* What was written without FUA before is for a flush. */
-	WRITE_ONCE(blk->write_through, !back);
-	blk_mq_freeze_queue(blk->disk->queue);
-	blk_mq_unfreeze_queue(blk->disk->queue);
-	err = blkdev_issue_flush(blk->disk->part0);
-	if (!err)
-		err = plex86_disk_write_cache(blk->disk, back);
+	mutex_lock(&blk->cache_type);
+	err = halblk_set_write_back(blk, back);
+	mutex_unlock(&blk->cache_type);
 	return err ?: count;
 }
 static DEVICE_ATTR_RW(cache_type);
@@ -400,6 +427,9 @@ static bool halblk_sound(const struct plex86_blk_config *config)
 	       config->physical_bytes >= config->block_bytes &&
 	       config->optimal_bytes % config->physical_bytes == 0 &&
 	       config->request_bytes >= PAGE_SIZE &&
+	       (!config->discard_bytes ||
+		(is_power_of_2(config->discard_bytes) &&
+		 config->discard_bytes >= config->block_bytes)) &&
 	       config->sectors <= (u64)LLONG_MAX >> SECTOR_SHIFT;
 }
 
@@ -526,6 +556,7 @@ static int halblk_probe(struct plex86_device *pdev)
 	err = plex86_config_read(pdev, &config, sizeof(config));
 	if (err)
 		return err;
+	/* More than there are CPUs are of no use to blk-mq. */
 	nr_queues = min(READ_ONCE(pdev->page->queues), nr_cpu_ids);
 	if (!halblk_sound(&config) || !nr_queues)
 		return -EINVAL;
@@ -535,6 +566,7 @@ static int halblk_probe(struct plex86_device *pdev)
 		return -ENOMEM;
 	blk->pdev = pdev;
 	blk->nr_queues = nr_queues;
+	mutex_init(&blk->cache_type);
 	memcpy(blk->serial, config.serial, sizeof(config.serial));
 	blk->index = ida_alloc(&halblk_ida, GFP_KERNEL);
 	if (blk->index < 0) {
@@ -555,12 +587,9 @@ static int halblk_probe(struct plex86_device *pdev)
 	if (!err)
 		return 0;
 
-	plex86_device_reset(pdev);
-	halblk_free_rings(blk);
+	/* Of one that was not added this needs the tags, and does not free blk. */
+	put_disk(blk->disk);
 	blk_mq_free_tag_set(&blk->tags);
-	put_disk(blk->disk);		/* frees blk */
-	return err;
-
 fail_rings:
 	plex86_device_reset(pdev);
 	halblk_free_rings(blk);

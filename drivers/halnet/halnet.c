@@ -19,7 +19,6 @@
  * A ring's notification comes once until it is asked for again, so interrupts
  * need not be turned off while polling.
  */
-#include <linux/bitops.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/gfp.h>
@@ -42,13 +41,14 @@
 #define RX_ENTRIES	256
 #define TX_ENTRIES	256
 #define CONTROL_ENTRIES	2
-#define MAX_PAIRS	8
+#define MAX_PAIRS	8		/* of what is offered */
 
 #define COPY_BYTES	256		/* a frame this short is copied */
 #define TX_SEGS		(MAX_SKB_FRAGS + 2)	/* header, head, fragments */
 #define RX_PAGES	DIV_ROUND_UP(PLEX86_NET_FRAME_MAX + \
 				     sizeof(struct plex86_net_hdr), PAGE_SIZE)
 #define REFILL_JIFFIES	(HZ / 10)	/* when memory was short */
+#define RESTART_JIFFIES	HZ		/* a device that is always wrong is no load */
 
 /* The device's header is virtio's, and is handed to virtio's helpers. */
 union halnet_hdr {
@@ -71,7 +71,8 @@ static_assert(offsetof(struct halnet_slot, data) ==
 	      offsetofend(struct halnet_slot, hdr));
 
 enum {
-	RX_FRAMES, RX_BYTES, RX_BUFFERS, RX_NO_MEMORY, RX_BAD, RX_STATS
+	RX_FRAMES, RX_BYTES, RX_BUFFERS, RX_NO_PAGE, RX_NO_MEMORY, RX_BAD,
+	RX_STATS
 };
 
 enum {
@@ -80,7 +81,7 @@ enum {
 };
 
 static const char halnet_rx_names[RX_STATS][16] = {
-	"packets", "bytes", "buffers", "no_memory", "bad",
+	"packets", "bytes", "buffers", "no_page", "no_memory", "bad",
 };
 
 static const char halnet_tx_names[TX_STATS][16] = {
@@ -102,7 +103,6 @@ struct halnet_rx {
 
 struct halnet_tx {
 	struct plex86_ring ring;
-	struct halnet_slot *slots;
 	struct halnet_slot *free;
 	u32 skbs;			/* slots in flight that hold one */
 
@@ -120,6 +120,7 @@ struct halnet_pair {
 
 struct halnet_control {
 	struct plex86_ring ring;
+	unsigned int queue;
 	spinlock_t lock;		/* the interrupt takes completions */
 	struct plex86_net_filter wanted;
 	struct plex86_net_filter *sent;	/* the device's while busy */
@@ -134,13 +135,12 @@ struct halnet {
 	unsigned int nr_pairs;
 	u32 speed_mbps;
 	bool up;			/* the rings are set up; under rtnl */
-	struct work_struct restart;
+	struct delayed_work restart;
 	struct halnet_control control;
 };
 
 /*
- * Statistics.  Each is changed by one context only: in the poll, or under the
- * lock of a transmit queue.
+ * Statistics.  Each is changed with softirqs off, and so by one at a time.
  */
 
 static void halnet_rx_count(struct halnet_rx *rx, int what, u32 n)
@@ -333,7 +333,7 @@ static bool halnet_rx_refill(struct halnet_rx *rx)
 	while (!plex86_ring_full(&rx->ring)) {
 		page = page_pool_dev_alloc_pages(rx->pool);
 		if (!page) {
-			halnet_rx_count(rx, RX_NO_MEMORY, 1);
+			halnet_rx_count(rx, RX_NO_PAGE, 1);
 			break;
 		}
 		seg.gpa = page_to_phys(page);
@@ -346,15 +346,27 @@ static bool halnet_rx_refill(struct halnet_rx *rx)
 	return plex86_ring_full(&rx->ring);
 }
 
-/* The refill that comes later when memory was short. */
-static void halnet_rx_refill_later(struct work_struct *work)
+/* Have a pair polled, from a process. */
+static void halnet_kick_poll(struct halnet_pair *pair)
 {
-	struct halnet_pair *pair = container_of(to_delayed_work(work),
-						struct halnet_pair, rx.refill);
-
 	local_bh_disable();
 	napi_schedule(&pair->napi);
 	local_bh_enable();
+}
+
+/* The refill that comes later when memory was short. */
+static void halnet_rx_refill_later(struct work_struct *work)
+{
+	halnet_kick_poll(container_of(to_delayed_work(work), struct halnet_pair,
+				      rx.refill));
+}
+
+/* The host did what it must not: this frame is lost. */
+static void halnet_rx_bad(struct halnet_rx *rx)
+{
+	if (!rx->drop)
+		halnet_rx_count(rx, RX_BAD, 1);
+	rx->drop = true;
 }
 
 /* The device is done with a frame, or with what was to be one. */
@@ -379,7 +391,7 @@ static void halnet_rx_first(struct halnet_pair *pair, struct page *page,
 	rx->missing = rx->hdr.plex86.buffers;
 	if (!rx->missing || rx->missing > RX_PAGES) {
 		rx->missing = 1;
-		rx->drop = true;
+		halnet_rx_bad(rx);
 		return;
 	}
 
@@ -405,22 +417,49 @@ static void halnet_rx_first(struct halnet_pair *pair, struct page *page,
 	page_pool_recycle_direct(rx->pool, page);
 }
 
+/* Does a frame come with no offload but those that were agreed on? */
+static bool halnet_rx_agreed(const struct plex86_device *pdev,
+			     const struct plex86_net_hdr *hdr)
+{
+	u64 needed = PLEX86_NET_F_GUEST_CSUM;
+
+	if (!hdr->flags && !hdr->gso_type)
+		return true;
+	switch (hdr->gso_type & ~PLEX86_NET_HDR_GSO_ECN) {
+	case PLEX86_NET_HDR_GSO_NONE:
+		break;
+	case PLEX86_NET_HDR_GSO_TCPV4:
+		needed |= PLEX86_NET_F_GUEST_TSO4;
+		break;
+	case PLEX86_NET_HDR_GSO_TCPV6:
+		needed |= PLEX86_NET_F_GUEST_TSO6;
+		break;
+	default:
+		return false;
+	}
+	if (hdr->gso_type & PLEX86_NET_HDR_GSO_ECN)
+		needed |= PLEX86_NET_F_GUEST_ECN;
+	if (hdr->gso_type && !(hdr->flags & PLEX86_NET_HDR_NEEDS_CSUM))
+		return false;
+	return (pdev->features & needed) == needed;
+}
+
 /* Hand a whole frame to the stack, if it can be one. */
 static void halnet_rx_frame(struct halnet_pair *pair)
 {
 	struct halnet_rx *rx = &pair->rx;
 	struct net_device *dev = pair->net->dev;
 	struct sk_buff *skb = rx->skb;
-	bool offloads = dev->features & NETIF_F_RXCSUM;
 
 	if (rx->drop)
-		goto bad;
-	if ((rx->hdr.plex86.flags || rx->hdr.plex86.gso_type) && !offloads)
-		goto bad;
+		return;
 	if (rx->hdr.plex86.flags & PLEX86_NET_HDR_DATA_VALID)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
-	if (virtio_net_hdr_to_skb(skb, &rx->hdr.virtio, true))
-		goto bad;
+	if (!halnet_rx_agreed(pair->net->pdev, &rx->hdr.plex86) ||
+	    virtio_net_hdr_to_skb(skb, &rx->hdr.virtio, true)) {
+		halnet_rx_bad(rx);
+		return;
+	}
 
 	rx->skb = NULL;
 	u64_stats_update_begin(&rx->sync);
@@ -430,9 +469,6 @@ static void halnet_rx_frame(struct halnet_pair *pair)
 	skb_record_rx_queue(skb, pair->index);
 	skb->protocol = eth_type_trans(skb, dev);
 	napi_gro_receive(&pair->napi, skb);
-	return;
-bad:
-	halnet_rx_count(rx, RX_BAD, 1);
 }
 
 /* A filled buffer; true if a frame ends with it. */
@@ -447,7 +483,7 @@ static bool halnet_rx_buffer(struct halnet_pair *pair,
 
 	if (unlikely(result->status != PLEX86_S_OK || result->bytes < least)) {
 		rx->missing = first ? 1 : rx->missing;
-		rx->drop = true;
+		halnet_rx_bad(rx);
 	}
 
 	if (rx->drop) {
@@ -463,7 +499,7 @@ static bool halnet_rx_buffer(struct halnet_pair *pair,
 					result->bytes, PAGE_SIZE);
 		} else {
 			page_pool_recycle_direct(rx->pool, page);
-			rx->drop = true;
+			halnet_rx_bad(rx);
 		}
 	}
 
@@ -472,6 +508,13 @@ static bool halnet_rx_buffer(struct halnet_pair *pair,
 	halnet_rx_frame(pair);
 	halnet_rx_end(rx);
 	return true;
+}
+
+/* A ring that the device has broken is mended by a reset only. */
+static void halnet_check(struct halnet *net, const struct plex86_ring *ring)
+{
+	if (unlikely(ring->broken))
+		schedule_delayed_work(&net->restart, RESTART_JIFFIES);
 }
 
 static int halnet_poll(struct napi_struct *napi, int budget)
@@ -498,6 +541,8 @@ static int halnet_poll(struct napi_struct *napi, int budget)
 		halnet_rx_count(rx, RX_BUFFERS, buffers);
 	if (!halnet_rx_refill(rx))
 		schedule_delayed_work(&rx->refill, REFILL_JIFFIES);
+	halnet_check(pair->net, &rx->ring);
+	halnet_check(pair->net, &pair->tx.ring);
 
 	if (done < budget && napi_complete_done(napi, done) &&
 	    !plex86_ring_enable(&rx->ring, 0))
@@ -528,6 +573,19 @@ static void halnet_control_send(struct halnet_control *control)
 	plex86_ring_kick(&control->ring);
 }
 
+/* The one before stays in force then: all frames are better than too few. */
+static void halnet_filter_refused(struct halnet *net, u16 status)
+{
+	struct halnet_control *control = &net->control;
+
+	if (control->again || control->wanted.flags & PLEX86_NET_PROMISC)
+		return;
+	netdev_warn_once(net->dev, "filter refused: status %u\n", status);
+	control->wanted.flags = PLEX86_NET_PROMISC;
+	control->wanted.count = 0;
+	control->again = true;
+}
+
 static void halnet_control_interrupt(struct halnet *net)
 {
 	struct halnet_control *control = &net->control;
@@ -539,12 +597,11 @@ static void halnet_control_interrupt(struct halnet *net)
 		while (plex86_ring_get(&control->ring, &result)) {
 			control->busy = false;
 			if (result.status != PLEX86_S_OK)
-				netdev_warn_once(net->dev,
-						 "filter refused: status %u\n",
-						 result.status);
+				halnet_filter_refused(net, result.status);
 		}
 		halnet_control_send(control);
 	} while (!plex86_ring_enable(&control->ring, 0));
+	halnet_check(net, &control->ring);
 	spin_unlock_irqrestore(&control->lock, flags);
 }
 
@@ -646,18 +703,18 @@ static void halnet_tx_free(struct halnet_tx *tx)
 			dev_kfree_skb_any(slot->skb);
 		halnet_slot_free(tx, slot);
 	}
-	if (tx->slots)
-		free_pages_exact(tx->slots,
-				 tx->ring.entries * sizeof(*tx->slots));
+	while ((slot = tx->free)) {
+		tx->free = slot->next;
+		kfree(slot);
+	}
 	plex86_ring_free(&tx->ring);
-	tx->slots = NULL;
-	tx->free = NULL;
 	tx->skbs = 0;
 }
 
 static int halnet_tx_init(struct halnet_pair *pair)
 {
 	struct halnet_tx *tx = &pair->tx;
+	struct halnet_slot *slot;
 	u32 i;
 	int err;
 
@@ -665,12 +722,12 @@ static int halnet_tx_init(struct halnet_pair *pair)
 			       PLEX86_NET_TX(pair->index), TX_ENTRIES);
 	if (err)
 		return err;
-	tx->slots = alloc_pages_exact(tx->ring.entries * sizeof(*tx->slots),
-				      GFP_KERNEL | __GFP_ZERO);
-	if (!tx->slots)
-		return -ENOMEM;
-	for (i = 0; i < tx->ring.entries; i++)
-		halnet_slot_free(tx, &tx->slots[i]);
+	for (i = 0; i < tx->ring.entries; i++) {
+		slot = kzalloc(sizeof(*slot), GFP_KERNEL);
+		if (!slot)
+			return -ENOMEM;
+		halnet_slot_free(tx, slot);
+	}
 	return 0;
 }
 
@@ -719,8 +776,7 @@ static int halnet_up(struct halnet *net)
 	}
 	if (!err && control->sent)
 		err = plex86_ring_init(&control->ring, net->pdev,
-				       PLEX86_NET_CONTROL(net->nr_pairs),
-				       CONTROL_ENTRIES);
+				       control->queue, CONTROL_ENTRIES);
 	if (err) {
 		plex86_device_reset(net->pdev);
 		halnet_free(net);
@@ -734,7 +790,7 @@ static int halnet_up(struct halnet *net)
 	for (i = 0; i < net->nr_pairs; i++) {
 		napi_enable(&net->pairs[i].napi);
 		/* The first poll posts buffers and asks for interrupts. */
-		halnet_rx_refill_later(&net->pairs[i].rx.refill.work);
+		halnet_kick_poll(&net->pairs[i]);
 	}
 	halnet_link(net);
 	return 0;
@@ -768,23 +824,36 @@ static int halnet_open(struct net_device *dev)
 
 static int halnet_stop(struct net_device *dev)
 {
-	halnet_down(netdev_priv(dev));
+	struct halnet *net = netdev_priv(dev);
+
+	/* One that waits for rtnl already finds nothing to do. */
+	cancel_delayed_work(&net->restart);
+	halnet_down(net);
 	return 0;
 }
 
-/* A device that transmits nothing: begin again with empty rings. */
+/*
+ * A device that transmits nothing, or has broken a ring: begin again with empty
+ * rings, as often as it takes.
+ */
 static void halnet_restart(struct work_struct *work)
 {
-	struct halnet *net = container_of(work, struct halnet, restart);
+	struct halnet *net = container_of(to_delayed_work(work), struct halnet,
+					  restart);
 	struct net_device *dev = net->dev;
+	bool first;
 	int err;
 
 	rtnl_lock();
-	if (netif_running(dev) && net->up) {
+	if (netif_running(dev)) {
+		first = net->up;
 		halnet_down(net);
 		err = halnet_up(net);
 		if (err) {
-			netdev_err(dev, "no restart: %d\n", err);
+			if (first)
+				netdev_err(dev, "no restart: %d; trying again\n",
+					   err);
+			schedule_delayed_work(&net->restart, RESTART_JIFFIES);
 		} else {
 			netif_addr_lock_bh(dev);
 			halnet_set_rx_mode(dev);
@@ -799,11 +868,10 @@ static void halnet_tx_timeout(struct net_device *dev, unsigned int txqueue)
 {
 	struct halnet *net = netdev_priv(dev);
 
-	/* Under the lock of the queue. */
 	halnet_tx_count(&net->pairs[txqueue].tx, TX_TIMEOUTS, 1);
 	netdev_warn(dev, "queue %u: %u frames are not sent, resetting\n",
 		    txqueue, net->pairs[txqueue].tx.ring.in_flight);
-	schedule_work(&net->restart);
+	schedule_delayed_work(&net->restart, 0);
 }
 
 static void halnet_get_stats64(struct net_device *dev,
@@ -872,8 +940,11 @@ static void halnet_get_ringparam(struct net_device *dev,
 	struct halnet *net = netdev_priv(dev);
 	u32 most = READ_ONCE(net->pdev->page->queue_entries);
 
-	ring->rx_max_pending = min_t(u32, most, RX_ENTRIES);
-	ring->tx_max_pending = min_t(u32, most, TX_ENTRIES);
+	/* Those that are; while there are none, those that would be. */
+	ring->rx_max_pending = net->pairs[0].rx.ring.entries ?:
+			       min_t(u32, most, RX_ENTRIES);
+	ring->tx_max_pending = net->pairs[0].tx.ring.entries ?:
+			       min_t(u32, most, TX_ENTRIES);
 	ring->rx_pending = ring->rx_max_pending;
 	ring->tx_pending = ring->tx_max_pending;
 }
@@ -1003,35 +1074,36 @@ static int halnet_probe(struct plex86_device *pdev)
 	u32 queues = READ_ONCE(pdev->page->queues);
 	struct plex86_net_config config;
 	struct net_device *dev;
+	unsigned int nr_pairs, i;
 	struct halnet *net;
-	unsigned int i;
 	int err;
 
 	err = plex86_config_read(pdev, &config, sizeof(config));
 	if (err)
 		return err;
-	if (!config.pairs || config.pairs > MAX_PAIRS ||
-	    PLEX86_NET_CONTROL(config.pairs) > queues ||
+	if (!config.pairs || PLEX86_NET_CONTROL(config.pairs) > queues ||
 	    READ_ONCE(pdev->page->segs) < 2) {
 		dev_err(&pdev->dev, "%u pairs of %u queues, %u segments\n",
 			config.pairs, queues, READ_ONCE(pdev->page->segs));
 		return -EINVAL;
 	}
-	dev = alloc_etherdev_mq(sizeof(*net), config.pairs);
+	nr_pairs = min_t(unsigned int, config.pairs, MAX_PAIRS);
+	dev = alloc_etherdev_mq(sizeof(*net), nr_pairs);
 	if (!dev)
 		return -ENOMEM;
 	net = netdev_priv(dev);
 	net->pdev = pdev;
 	net->dev = dev;
-	net->nr_pairs = config.pairs;
-	INIT_WORK(&net->restart, halnet_restart);
+	net->nr_pairs = nr_pairs;
+	net->control.queue = PLEX86_NET_CONTROL(config.pairs);
+	INIT_DELAYED_WORK(&net->restart, halnet_restart);
 	spin_lock_init(&net->control.lock);
 	SET_NETDEV_DEV(dev, &pdev->dev);
 	plex86_set_drvdata(pdev, net);
 
 	net->pairs = kcalloc(net->nr_pairs, sizeof(*net->pairs), GFP_KERNEL);
 	if (plex86_has_feature(pdev, PLEX86_NET_F_FILTER) &&
-	    queues > PLEX86_NET_CONTROL(config.pairs))
+	    queues > net->control.queue)
 		net->control.sent = kzalloc(sizeof(*net->control.sent),
 					    GFP_KERNEL);
 	if (!net->pairs) {
@@ -1052,7 +1124,8 @@ static int halnet_probe(struct plex86_device *pdev)
 	dev->ethtool_ops = &halnet_ethtool_ops;
 	dev->priv_flags |= IFF_UNICAST_FLT | IFF_LIVE_ADDR_CHANGE;
 	dev->min_mtu = ETH_MIN_MTU;
-	dev->max_mtu = clamp_t(u32, config.mtu_max, ETH_DATA_LEN, ETH_MAX_MTU);
+	dev->max_mtu = clamp_t(u32, config.mtu_max, ETH_MIN_MTU, ETH_MAX_MTU);
+	dev->mtu = min(dev->mtu, dev->max_mtu);
 	if (config.mtu >= dev->min_mtu && config.mtu <= dev->max_mtu)
 		dev->mtu = config.mtu;
 	if (is_valid_ether_addr(config.mac))
@@ -1076,7 +1149,7 @@ static void halnet_remove(struct plex86_device *pdev)
 
 	/* Closes it, and so resets the device. */
 	unregister_netdev(net->dev);
-	cancel_work_sync(&net->restart);
+	cancel_delayed_work_sync(&net->restart);
 	halnet_destroy(net);
 }
 

@@ -21,6 +21,7 @@
 #define SEGS		16u
 /* A pipe that polls writable takes this much without blocking. */
 #define WRITE_BYTES	4096u
+#define TURN_WRITES	64u		/* before others have their turn */
 #define ESCAPE		0x01		/* Ctrl-A */
 
 static const char escape_help[] =
@@ -37,6 +38,8 @@ struct console {
 	bool escaped;		/* the last key was the escape */
 	bool broken;		/* output failed; it is thrown away */
 	bool blocked;		/* output waits for the descriptor */
+	bool begun;		/* a boot has had it */
+	u32 writes;		/* that this turn may still make */
 
 	struct device device;
 	struct queue *rx, *tx;
@@ -98,6 +101,7 @@ static int open_pty(struct console *con)
 static struct console *console_open(const struct options *options)
 {
 	struct console *con = calloc(1, sizeof(*con));
+	const char *why = "it cannot be waited for";
 
 	if (!con) {
 		complain("out of memory");
@@ -108,25 +112,36 @@ static struct console *console_open(const struct options *options)
 	if (!strcmp(options->console, "stdio")) {
 		con->in = STDIN_FILENO;
 		con->out = open_output();
-		con->terminal = !terminal_raw(STDIN_FILENO);
 		return con;
 	}
 	if (!strcmp(options->console, "pty")) {
 		if (!open_pty(con))
 			return con;
 	} else {
-		/* Without waiting for a reader, should it be a FIFO. */
-		con->out = open(options->console, O_WRONLY | O_CREAT | O_TRUNC |
-				O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+		con->out = file_create(options->console, &why);
 		if (con->out >= 0 &&
 		    (isatty(con->out) || !fcntl(con->out, F_SETFL, 0)))
 			return con;
-		complain("--console: %s: %s", options->console,
-			 errno == ENXIO ? "nobody reads from it; start the reader first" :
-					  strerror(errno));
+		complain("--console: %s: %s", options->console, why);
 	}
 	free(con);
 	return NULL;
+}
+
+/*
+ * The first boot: all that could be wrong was found to be right, so what the
+ * file held may go, and the terminal be the guest's.
+ */
+static void begin(struct console *con)
+{
+	con->begun = true;
+	if (con->slave >= 0)
+		return;
+	if (con->in >= 0)
+		con->terminal = !terminal_raw(con->in);
+	else if (ftruncate(con->out, 0) && errno != EINVAL)
+		complain("console: what the file held is still there: %s",
+			 strerror(errno));
 }
 
 static void console_start(struct device *dev, struct plex86_dev *page)
@@ -139,6 +154,8 @@ static void console_start(struct device *dev, struct plex86_dev *page)
 		config.rows = size.ws_row;
 		config.cols = size.ws_col;
 	}
+	if (!con->begun)
+		begin(con);
 	con->out_busy = false;
 	page->queues = 2;
 	page->queue_entries = QUEUE_ENTRIES;
@@ -248,8 +265,10 @@ static void read_input(struct console *con)
 /* Hands typed bytes to the guest's buffers. */
 static void give_input(struct console *con)
 {
+	if (!queue_attach(con->rx))
+		return;
 	while ((con->in_prod != con->in_cons || con->send_break) &&
-	       queue_attach(con->rx) && queue_next(con->rx, &con->in_req)) {
+	       queue_next(con->rx, &con->in_req)) {
 		struct request *req = &con->in_req;
 		u32 seg, bytes = 0, end = con->in_prod;
 		u16 flags = 0;
@@ -293,8 +312,9 @@ static size_t put(struct console *con, const u8 *from, size_t bytes)
 		return bytes;
 	if (bytes > WRITE_BYTES)
 		bytes = WRITE_BYTES;
-	if (poll(&fd, 1, 0) <= 0)
+	if (!con->writes || poll(&fd, 1, 0) <= 0)
 		return 0;
+	con->writes--;
 	n = write(con->out, from, bytes);
 	if (n >= 0)
 		return (size_t)n;
@@ -331,11 +351,15 @@ static bool write_early(struct console *con)
 	}
 }
 
-/* Writes what the guest submitted; false if the descriptor would block. */
+/*
+ * Writes what the guest submitted; false if the descriptor would block, or the
+ * turn is over.
+ */
 static bool write_output(struct console *con)
 {
 	struct request *req = &con->out_req;
 
+	con->writes = TURN_WRITES;
 	if (!write_early(con))
 		return false;
 	if (!queue_attach(con->tx))

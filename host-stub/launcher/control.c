@@ -4,24 +4,26 @@
  * and the verb that speaks to it.
  *
  * A command is a line of words, the answer is one line: "ok", or what is wrong.
- * Who may connect says the socket's mode: its owner.  A client that sends no
- * whole line, or takes no answer, waits for nobody but itself.
+ * Who may connect says the socket's mode: its owner.  The guest waits for no
+ * client, but there are few places: clients that say nothing keep others out.
  */
 #include "launcher.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#define AGAIN_NS	100000000u
 
 static const char *do_remove(struct vm_context *ctx, const char *name)
 {
 	struct device *dev = devices_find(&ctx->devices, name);
 
 	if (!dev)
-		return "no such device";
+		return "no such device; there are disk1, net1, ..., in the order of --disk and --net";
 	if (dev == ctx->console)
 		return "the console stays";
 	device_remove(dev);
@@ -34,10 +36,16 @@ static const char *do_resize(struct vm_context *ctx, const char *name)
 	int error;
 
 	if (!dev)
-		return "no such device";
+		return "no such device; disks are disk1, disk2, ..., in the order of --disk";
 	if (!dev->ops->resize)
-		return "it has no size";
+		return "only a disk has a size";
 	error = dev->ops->resize(dev);
+	if (error == EOPNOTSUPP)
+		return "its server tells the size only at the start";
+	if (error == EINVAL)
+		return "its file is empty, or no multiple of its blocks; the size stays";
+	if (error == ENOENT)
+		return "its file was deleted, perhaps for another; the size stays";
 	return error ? strerror(error) : NULL;
 }
 
@@ -57,7 +65,7 @@ static const char *run(struct vm_context *ctx, char *line)
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(commands[i].name, name))
 			return commands[i].run(ctx, rest ? rest : "");
-	return "no such command; remove NAME or resize NAME, of a device: disk1, disk2, ...";
+	return "no such command; remove NAME or resize NAME, of a device: disk1, net1, ...";
 }
 
 static void answer(int fd, const char *error)
@@ -73,52 +81,28 @@ static void answer(int fd, const char *error)
 /*
  * control_open() - listen on a socket at @path; NULL: do not
  *
- * A socket that nobody listens on any more is taken over.  Returns 0, or -1
- * after saying what is wrong.
+ * Returns 0, or -1 after saying what is wrong.
  */
 int control_open(struct control *control, const char *path)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	const char *problem;
 	mode_t mask;
 	u32 i;
-	int error;
 
 	for (i = 0; i < CONTROL_CLIENTS; i++)
 		control->client[i].fd = -1;
 	control->listener = -1;
 	if (!path)
 		return 0;
-	if (!*path || strlen(path) >= sizeof(at.sun_path)) {
-		complain("--control: %s: a socket's name has 1 to %zu bytes",
-			 path, sizeof(at.sun_path) - 1);
+	mask = umask(077);
+	control->listener = socket_listen(path, CONTROL_CLIENTS);
+	umask(mask);
+	if (control->listener < 0) {
+		complain("--control: %s: %s", path, errno == EADDRINUSE ?
+			 "another plex86 listens there" : strerror(errno));
 		return -1;
 	}
-	strcpy(at.sun_path, path);
-	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-				   SOCK_NONBLOCK, 0);
-	if (!connect(control->listener, (void *)&at, sizeof(at))) {
-		problem = "another plex86 listens there";
-		goto fail;
-	}
-	if (errno == ECONNREFUSED)
-		unlink(path);
-	close(control->listener);
-	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-				   SOCK_NONBLOCK, 0);
-	mask = umask(077);
-	error = bind(control->listener, (void *)&at, sizeof(at)) ? errno : 0;
-	umask(mask);
-	if (!error && !listen(control->listener, CONTROL_CLIENTS)) {
-		control->path = path;
-		return 0;
-	}
-	problem = strerror(error ? error : errno);
-fail:
-	complain("--control: %s: %s", path, problem);
-	close(control->listener);
-	control->listener = -1;
-	return -1;
+	control->path = path;
+	return 0;
 }
 
 /* control_wait() - add to @waits what may come */
@@ -135,7 +119,11 @@ void control_wait(struct control *control, struct waits *waits)
 			room = true;
 	}
 	control->listener_wait = WAITS_NOTHING;
-	if (control->path && room)
+	if (!control->path || !room)
+		return;
+	if (now_ns() < control->listen_ns)
+		waits_until(waits, control->listen_ns);
+	else
 		control->listener_wait = waits_fd(waits, control->listener,
 						  POLLIN);
 }
@@ -170,6 +158,9 @@ static void take_client(struct control *control)
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	u32 i;
 
+	/* Out of descriptors, most likely: it stays there, and is readable. */
+	if (fd < 0)
+		control->listen_ns = now_ns() + AGAIN_NS;
 	for (i = 0; fd >= 0 && i < CONTROL_CLIENTS; i++) {
 		if (control->client[i].fd >= 0)
 			continue;
@@ -215,13 +206,12 @@ void control_close(struct control *control)
 /* verb_control() - `plex86 control PATH WORD...`; returns the exit status */
 int verb_control(int argc, char **argv)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	char line[CONTROL_LINE] = "";
 	size_t used = 0;
 	ssize_t n;
 	int fd, i;
 
-	if (argc < 2 || strlen(argv[0]) >= sizeof(at.sun_path)) {
+	if (argc < 2) {
 		complain("control: say the socket that --control named, and a command");
 		return EXIT_CANNOT;
 	}
@@ -233,9 +223,8 @@ int verb_control(int argc, char **argv)
 		complain("control: the command is too long");
 		return EXIT_CANNOT;
 	}
-	strcpy(at.sun_path, argv[0]);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (void *)&at, sizeof(at)) ||
+	fd = socket_connect(argv[0]);
+	if (fd < 0 || fcntl(fd, F_SETFL, 0) ||
 	    send(fd, line, used, MSG_NOSIGNAL) != (ssize_t)used) {
 		complain("control: %s: %s", argv[0], strerror(errno));
 		return EXIT_CANNOT;

@@ -66,6 +66,12 @@ int waits_poll(struct waits *waits)
 	return 0;
 }
 
+/* waits_more() - has something come by now, and is not taken? */
+bool waits_more(const struct waits *waits)
+{
+	return poll(waits->fds, waits->count, 0) > 0;
+}
+
 /* waits_came() - the events that came of waits_fd()'s @index; 0: none */
 short waits_came(const struct waits *waits, u32 index)
 {
@@ -253,16 +259,21 @@ void devices_reset(struct vm_context *ctx)
 /* devices_wait() - add to @waits what the devices wait for */
 void devices_wait(struct vm_context *ctx, struct waits *waits)
 {
-	u32 i;
+	u32 i, n;
 
 	for (i = 0; i < ctx->devices.count; i++) {
 		struct device *dev = ctx->devices.device[i];
 
-		if (dev && dev->ops->wait)
+		if (!dev)
+			continue;
+		if (dev->ops->wait)
 			dev->ops->wait(dev, waits);
-		/* At work it found that it is to go. */
-		if (dev && dev->removing && !dev->resetting)
+		/* At work it came to rest, or found that it is to go. */
+		if (dev->resetting ? at_rest(dev) : dev->removing)
 			waits_until(waits, 0);
+		for (n = 0; n < QUEUES_MAX && !dev->resetting; n++)
+			if (queue_unfinished(&dev->queue[n]))
+				waits_until(waits, 0);
 	}
 }
 
@@ -319,6 +330,8 @@ bool devices_drain(struct vm_context *ctx)
 /*
  * devices_stop() - the boot is over: return when no back end touches the
  * guest's memory any more
+ *
+ * If the user quits, those that can do not wait for what is under way.
  */
 void devices_stop(struct vm_context *ctx)
 {
@@ -329,9 +342,14 @@ void devices_stop(struct vm_context *ctx)
 		struct device *dev = ctx->devices.device[i];
 
 		while (dev && dev->ops->reset && !dev->ops->reset(dev)) {
+			u32 signals;
+
 			waits_begin(waits);
+			signals = waits_fd(waits, ctx->signal_fd, POLLIN);
 			dev->ops->wait(dev, waits);
 			waits_poll(waits);
+			if (waits_came(waits, signals))
+				vm_signals(ctx);
 			dev->ops->work(dev, waits);
 		}
 	}

@@ -88,6 +88,7 @@ void waits_begin(struct waits *waits);
 u32 waits_fd(struct waits *waits, int fd, short events);
 void waits_until(struct waits *waits, u64 ns);
 int waits_poll(struct waits *waits);
+bool waits_more(const struct waits *waits);
 short waits_came(const struct waits *waits, u32 index);
 
 int devices_add(struct devices *devices, struct device *dev,

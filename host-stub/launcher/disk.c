@@ -28,6 +28,7 @@
 #define CHUNK		8u		/* submitted before completions are told */
 #define LOOK_OUT_NS	200000u		/* what is quick, and how long to look out */
 #define TURN_NS		1000000u	/* before others have their turn */
+#define OTHERS_NS	50000u		/* how often to see whether they want it */
 #define NS_PER_S	1000000000ull
 
 #define SECTOR		((u64)PLEX86_BLK_SECTOR)
@@ -53,6 +54,7 @@ struct disk {
 	u64 events;			/* requests passed on, and completions */
 	u64 seen;			/* of those, when last looked at */
 	u64 seen_ns;			/* and when that was, CLOCK_MONOTONIC */
+	u64 others_ns;			/* when to look at what others wait for */
 };
 
 static struct disk *disk_of(struct device *dev)
@@ -282,18 +284,36 @@ static bool ready(const struct disk *disk)
 	return disk->in_flight && disk->medium->ops->ready(disk->medium);
 }
 
-/* Looks out for a request, of whatever device, and for completions. */
-static void look_out(struct disk *disk)
+/* Every so often: has something come that is for others? */
+static bool others_want(struct disk *disk, const struct waits *waits, u64 now)
+{
+	if (now < disk->others_ns)
+		return false;
+	disk->others_ns = now + OTHERS_NS;
+	return waits_more(waits);
+}
+
+/*
+ * Looks out for a request, of whatever device, and for completions.  Returns
+ * false if others want their turn.
+ */
+static bool look_out(struct disk *disk, const struct waits *waits)
 {
 	struct vm_context *ctx = disk->device.ctx;
-	u64 until = now_ns() + LOOK_OUT_NS;
+	u64 now = now_ns(), until = now + LOOK_OUT_NS;
 	u32 n;
 
 	__atomic_store_n(&ctx->state->attentive, 1, __ATOMIC_RELAXED);
 	for (n = 0; n < QUEUES_MAX; n++)
 		queue_quiet(&disk->device.queue[n]);
-	while (!devices_pending(ctx) && !ready(disk) && now_ns() < until)
+	for (;;) {
+		if (others_want(disk, waits, now))
+			return false;
+		if (devices_pending(ctx) || ready(disk) || now >= until)
+			return true;
 		__builtin_ia32_pause();
+		now = now_ns();
+	}
 }
 
 /*
@@ -359,6 +379,8 @@ static bool disk_reset(struct device *dev)
 		finish(dr, PLEX86_S_IOERR, 0);
 	}
 	disk->waiting_end = &disk->waiting;
+	if (dev->ctx && dev->ctx->quit && disk->medium->ops->abandon)
+		disk->medium->ops->abandon(disk->medium);
 	return !disk->in_flight;
 }
 
@@ -390,6 +412,7 @@ static void disk_work(struct device *dev, const struct waits *waits)
 	u64 now = now_ns(), end = now + TURN_NS;
 
 	disk->more = false;
+	disk->others_ns = now + OTHERS_NS;
 	for (;;) {
 		bool quick;
 
@@ -403,12 +426,11 @@ static void disk_work(struct device *dev, const struct waits *waits)
 		now = now_ns();
 		quick = now - disk->seen_ns < LOOK_OUT_NS;
 		disk->seen_ns = now;
-		if (now > end) {
+		if (now > end || (quick && eager(disk) &&
+				  !look_out(disk, waits))) {
 			disk->more = !dev->resetting;
 			break;
 		}
-		if (quick && eager(disk))
-			look_out(disk);
 	}
 	if (dev->ctx)
 		__atomic_store_n(&dev->ctx->state->attentive, 0,
@@ -427,10 +449,13 @@ static void disk_close(struct device *dev)
 static int disk_resize(struct device *dev)
 {
 	struct disk *disk = disk_of(dev);
-	int error = disk->medium->ops->measure(disk->medium);
 	struct plex86_blk_config config;
 	u64 before = disk->sectors;
+	int error;
 
+	if (!disk->medium->ops->measure)
+		return EOPNOTSUPP;
+	error = disk->medium->ops->measure(disk->medium);
 	if (error)
 		return error;
 	measure(disk);

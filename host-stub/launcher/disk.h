@@ -67,8 +67,14 @@ struct medium_ops {
 	void (*wait)(struct medium *m, struct waits *waits);
 	void (*work)(struct medium *m, const struct waits *waits);
 
-	/* Find out the size again, into bytes.  0 or an errno. */
+	/* Find out the size again, into bytes.  0 or an errno; may be absent. */
 	int (*measure)(struct medium *m);
+
+	/*
+	 * Nobody waits for what is under way: end it, without touching the
+	 * guest's memory any more.  Absent: it takes its time.
+	 */
+	void (*abandon)(struct medium *m);
 
 	void (*close)(struct medium *m);
 };

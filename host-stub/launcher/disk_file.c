@@ -48,7 +48,6 @@ struct disk_file {
 	bool async;			/* there is a ring */
 	struct io_uring ring;
 	u32 under_way;			/* parts in the ring */
-	u32 ring_wait;			/* waits_fd() */
 };
 
 /* Of a request: a range in one file. */
@@ -93,14 +92,28 @@ static void mark_written(struct disk_file *f, u64 at, u64 bytes)
 	}
 }
 
-/* Makes the overlay and its map as large as the medium; 0 or an errno. */
-static int fit_overlay(struct disk_file *f)
+/* What is behind @end is not in the overlay any more; @old: where that ended. */
+static void cut_written(struct disk_file *f, u64 end, u64 old)
+{
+	u64 sector = end / SECTOR;
+
+	for (; sector < old / SECTOR; sector = (sector | 63) + 1)
+		if (f->written[sector / 64])
+			f->written[sector / 64] &= (1ull << sector % 64) - 1;
+}
+
+/*
+ * Makes the overlay and its map as large as the medium, which had @old bytes; 0
+ * or an errno.
+ */
+static int fit_overlay(struct disk_file *f, u64 old)
 {
 	u64 bytes = (f->medium.bytes / SECTOR / 64 + 1) * sizeof(u64);
 	void *map;
 
 	if (ftruncate(f->overlay, (off_t)f->medium.bytes))
 		return errno;
+	cut_written(f, f->medium.bytes, old);
 	if (bytes <= f->written_bytes)
 		return 0;
 	if (f->written)
@@ -116,15 +129,20 @@ static int fit_overlay(struct disk_file *f)
 	return 0;
 }
 
+static const char *temporary_place(void)
+{
+	const char *place = getenv("TMPDIR");
+
+	return place && *place ? place : "/var/tmp";
+}
+
 /* A file that has no name, so that it goes with its last descriptor. */
 static int temporary_file(void)
 {
-	const char *place = getenv("TMPDIR");
+	const char *place = temporary_place();
 	char name[4096];
 	int fd;
 
-	if (!place || !*place)
-		place = "/var/tmp";
 	fd = open(place, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
 		return fd;
@@ -462,15 +480,21 @@ static void reap(struct disk_file *f)
 	}
 }
 
+static void submit_steps(struct disk_file *f)
+{
+	if (io_uring_sq_ready(&f->ring))
+		io_uring_submit(&f->ring);
+}
+
 static void file_go(struct medium *m)
 {
 	struct disk_file *f = file_of(m);
 
 	if (!f->async)
 		return;
-	if (io_uring_sq_ready(&f->ring))
-		io_uring_submit(&f->ring);
+	submit_steps(f);
 	reap(f);
+	submit_steps(f);
 }
 
 static bool file_ready(struct medium *m)
@@ -501,7 +525,8 @@ static int file_measure(struct medium *m)
 {
 	struct disk_file *f = file_of(m);
 	struct stat st;
-	u64 bytes;
+	u64 bytes, old = m->bytes;
+	int error;
 
 	if (f->block_device) {
 		if (ioctl(f->fd, BLKGETSIZE64, &bytes))
@@ -511,8 +536,16 @@ static int file_measure(struct medium *m)
 			return errno;
 		bytes = (u64)st.st_size;
 	}
+	/* What a disk cannot begin with it cannot become. */
+	if (old && !f->block_device && !st.st_nlink)
+		return ENOENT;
+	if (old && (!bytes || bytes % m->block_bytes))
+		return EINVAL;
 	m->bytes = bytes;
-	return f->overlay < 0 ? 0 : fit_overlay(f);
+	error = f->overlay < 0 ? 0 : fit_overlay(f, old);
+	if (error)
+		m->bytes = old;
+	return error;
 }
 
 static void file_close(struct medium *m)
@@ -569,7 +602,9 @@ static int open_file(struct disk_file *f, const struct disk_options *o)
 		flags |= O_EXCL;
 	f->fd = open(f->name, flags);
 	if (f->fd < 0 && errno == EINVAL && f->direct)
-		return wrong(f, "its file system has a cache always; say cache=writeback");
+		return wrong(f, !stat(f->name, &st) && S_ISDIR(st.st_mode) ?
+			     strerror(EISDIR) :
+			     "its file system has a cache always; say cache=writeback");
 	if (f->fd < 0 && writes && (errno == EACCES || errno == EROFS)) {
 		complain("disk%u: %s: %s; for reading only say ro or snapshot=on",
 			 f->number, f->name, strerror(errno));
@@ -588,9 +623,10 @@ static int open_file(struct disk_file *f, const struct disk_options *o)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return wrong(f, strerror(errno));
-	return wrong(f, writes ?
-		     "in use by another, and locked; ro or snapshot=on need it unwritten only" :
-		     "another writes it, and has it locked");
+	lock.l_type = F_RDLCK;
+	return wrong(f, !writes || fcntl(f->fd, F_OFD_SETLK, &lock) ?
+		     "in use: another guest, or another --disk, writes it; end that first" :
+		     "in use: others read it; end them first, or say ro or snapshot=on");
 }
 
 /* Can @bytes be read at a time, to memory aligned like that? */
@@ -676,11 +712,11 @@ static int make_overlay(struct disk_file *f)
 	int error;
 
 	f->overlay = temporary_file();
-	error = f->overlay < 0 ? errno : fit_overlay(f);
+	error = f->overlay < 0 ? errno : fit_overlay(f, 0);
 	if (!error)
 		return 0;
-	complain("disk%u: no room for a snapshot of %s: %s; TMPDIR says where it goes",
-		 f->number, f->name, strerror(error));
+	complain("disk%u: %s: no snapshot of %s there: %s; TMPDIR names the directory",
+		 f->number, temporary_place(), f->name, strerror(error));
 	return -1;
 }
 

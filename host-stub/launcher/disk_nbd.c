@@ -7,10 +7,12 @@
  * that it needs itself it takes longer to load than a guest takes to boot.
  *
  * The connection is made before the guest starts, and after that nothing here
- * waits.  A server that goes away, or that does not answer in time, costs the
- * connection, and all requests from then on are errors.  What has not been
+ * waits.  A server that goes away, or that answers nothing for too long, costs
+ * the connection, and all requests from then on are errors.  What has not been
  * answered is not in anybody's hands any more when it is failed: libnbd has
  * closed its socket.
+ *
+ * libnbd's callbacks come while it holds its lock: they call nothing of it.
  */
 #include "disk.h"
 #include "launcher.h"
@@ -51,9 +53,11 @@ struct disk_nbd {
 	const char *uri;
 	struct nbd_handle *nbd;		/* NULL: the connection is gone */
 	u64 timeout_ns;
+	u64 heard_ns;			/* when it answered last */
 	bool through;			/* all that is written is durable */
 	bool fua;			/* the server can do that in one step */
 	struct command *first, **end;	/* on their way, the oldest first */
+	struct command *flushes;	/* of those, written and to be flushed */
 	u32 fd_wait;			/* waits_fd() */
 	u32 direction;			/* what for */
 };
@@ -63,8 +67,9 @@ struct command {
 	struct command *next, **back;
 	struct disk_nbd *disk;
 	struct disk_request *dr;
-	u64 until_ns;
+	u64 since_ns;
 	bool flush;			/* the second step of a durable write */
+	struct command *next_flush;
 	u8 *buffer;			/* for more than one segment, or NULL */
 };
 
@@ -106,24 +111,23 @@ static void end_command(struct command *c, int error)
 	disk_done(dr, error);
 }
 
-static int send_command(struct command *c);
-
 /* libnbd's: the server has answered, or will not.  1: it may forget of it. */
 static int answered(void *data, int *error)
 {
 	struct command *c = data;
-	int ret = *error;
+	struct disk_nbd *n = c->disk;
 
-	if (!c->disk->nbd)
-		return 1;		/* it is being closed, see give_up() */
-	if (!ret && c->dr->durable && !c->disk->fua && !c->flush &&
+	if (!n->nbd)
+		return 1;		/* it is being closed, see hang_up() */
+	n->heard_ns = now_ns();
+	if (!*error && c->dr->durable && !n->fua && !c->flush &&
 	    c->dr->req.op != PLEX86_BLK_OP_READ) {
 		c->flush = true;
-		ret = send_command(c);
-		if (!ret)
-			return 1;
+		c->next_flush = n->flushes;
+		n->flushes = c;
+	} else {
+		end_command(c, *error);
 	}
-	end_command(c, ret);
 	return 1;
 }
 
@@ -163,17 +167,53 @@ static int send_command(struct command *c)
 	return n->lib.get_errno() ? n->lib.get_errno() : EIO;
 }
 
+/* The second steps of what the server has written. */
+static void send_flushes(struct disk_nbd *n)
+{
+	struct command *c;
+	int error;
+
+	while ((c = n->flushes)) {
+		n->flushes = c->next_flush;
+		error = send_command(c);
+		if (error)
+			end_command(c, error);
+	}
+}
+
 /* Closes the connection, and fails what was on its way. */
-static void give_up(struct disk_nbd *n, const char *why)
+static void hang_up(struct disk_nbd *n)
 {
 	struct nbd_handle *nbd = n->nbd;
 
-	complain("disk%u: %s: %s; the guest's requests are errors from here on",
-		 n->number, n->uri, why);
 	n->nbd = NULL;
+	n->flushes = NULL;
 	n->lib.close(nbd);
 	while (n->first)
 		end_command(n->first, EIO);
+}
+
+static void give_up(struct disk_nbd *n, const char *why)
+{
+	complain("disk%u: %s: %s; the guest's requests are errors from here on",
+		 n->number, n->uri, why);
+	hang_up(n);
+}
+
+static void nbd_abandon(struct medium *m)
+{
+	struct disk_nbd *n = nbd_of(m);
+
+	if (n->nbd)
+		hang_up(n);
+}
+
+/* When the server has said nothing for too long; there are commands. */
+static u64 deadline_ns(const struct disk_nbd *n)
+{
+	u64 since = n->first->since_ns;
+
+	return (since > n->heard_ns ? since : n->heard_ns) + n->timeout_ns;
 }
 
 static void nbd_submit(struct medium *m, struct disk_request *dr)
@@ -196,7 +236,7 @@ static void nbd_submit(struct medium *m, struct disk_request *dr)
 	}
 	c->disk = n;
 	c->dr = dr;
-	c->until_ns = now_ns() + n->timeout_ns;
+	c->since_ns = now_ns();
 	c->back = n->end;
 	*n->end = c;
 	n->end = &c->next;
@@ -207,6 +247,7 @@ static void nbd_submit(struct medium *m, struct disk_request *dr)
 	error = send_command(c);
 	if (error)
 		end_command(c, error);
+	send_flushes(n);
 }
 
 static void nbd_wait(struct medium *m, struct waits *waits)
@@ -224,7 +265,7 @@ static void nbd_wait(struct medium *m, struct waits *waits)
 		events |= POLLOUT;
 	n->fd_wait = waits_fd(waits, n->lib.aio_get_fd(n->nbd), events);
 	if (n->first)
-		waits_until(waits, n->first->until_ns);
+		waits_until(waits, deadline_ns(n));
 }
 
 static void nbd_work(struct medium *m, const struct waits *waits)
@@ -242,19 +283,10 @@ static void nbd_work(struct medium *m, const struct waits *waits)
 		n->lib.aio_notify_write(n->nbd);
 	if (n->lib.aio_is_dead(n->nbd) || n->lib.aio_is_closed(n->nbd))
 		give_up(n, "the server has gone");
-	else if (n->first && n->first->until_ns < now_ns())
+	else if (n->first && deadline_ns(n) < now_ns())
 		give_up(n, "the server does not answer");
-}
-
-static int nbd_measure(struct medium *m)
-{
-	struct disk_nbd *n = nbd_of(m);
-	s64 bytes = n->nbd ? n->lib.get_size(n->nbd) : -1;
-
-	if (bytes < 0)
-		return EIO;
-	m->bytes = (u64)bytes;
-	return 0;
+	else
+		send_flushes(n);
 }
 
 static void nbd_end(struct medium *m)
@@ -274,7 +306,7 @@ static const struct medium_ops nbd_ops = {
 	.submit		= nbd_submit,
 	.wait		= nbd_wait,
 	.work		= nbd_work,
-	.measure	= nbd_measure,
+	.abandon	= nbd_abandon,
 	.close		= nbd_end,
 };
 
@@ -313,13 +345,16 @@ static int load(struct disk_nbd *n)
 
 static int connect_server(struct disk_nbd *n)
 {
-	int ms = (int)(n->timeout_ns / 1000000), ready;
+	u64 until_ns = now_ns() + n->timeout_ns, now;
+	int ready;
 
 	n->nbd = n->lib.create();
 	if (!n->nbd || n->lib.aio_connect_uri(n->nbd, n->uri) < 0)
 		return wrong(n, reason(n));
 	while (n->lib.aio_is_connecting(n->nbd)) {
-		ready = n->lib.poll(n->nbd, ms);
+		now = now_ns();
+		ready = now < until_ns ?
+			n->lib.poll(n->nbd, (int)((until_ns - now) / 1000000) + 1) : 0;
 		if (ready < 0)
 			return wrong(n, reason(n));
 		if (!ready)
@@ -335,9 +370,11 @@ static int learn(struct disk_nbd *n, const struct disk_options *o)
 	s64 block = n->lib.get_block_size(h, LIBNBD_SIZE_MINIMUM);
 	s64 optimal = n->lib.get_block_size(h, LIBNBD_SIZE_PREFERRED);
 	bool writes = !o->read_only, flush = n->lib.can_flush(h) > 0;
+	s64 bytes = n->lib.get_size(h);
 
-	if (nbd_measure(m))
+	if (bytes < 0)
 		return wrong(n, reason(n));
+	m->bytes = (u64)bytes;
 	if (writes && n->lib.is_read_only(h) > 0)
 		return wrong(n, "the server lets nobody write; say ro");
 	if (block < (s64)SECTOR)

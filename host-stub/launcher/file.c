@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A file in the launcher's memory, for as long as it is needed.
+ * Files that are read whole, and those that are written anew.
  *
- * The memory is a mapping of its own, so that all of it goes back to the system
+ * What was read is in memory for as long as it is needed.  The memory is a mapping of its own, so that all of it goes back to the system
  * with file_drop().  A mapping of the file instead would change, or end in
  * SIGBUS, with what others do to the file.
  */
@@ -90,6 +90,36 @@ void file_drop(struct file *file)
 	if (file->data)
 		munmap(file->data, whole_huge(file->bytes));
 	file->data = NULL;
+}
+
+/*
+ * file_create() - a file to be written anew, which is made if there is none
+ *
+ * What it holds is still there: a file that others may use is the caller's to
+ * truncate once nothing can be wrong any more.  One that is locked is somebody's,
+ * a disk's for instance; this one is locked too, as long as the descriptor is open.
+ * Nobody is waited for, should it be a FIFO.  Returns the descriptor, or -1 with
+ * what is wrong, as the rest of a sentence, in @why.
+ */
+int file_create(const char *name, const char **why)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY |
+		      O_NONBLOCK, 0666);
+
+	if (fd < 0) {
+		*why = errno == ENXIO ? "nobody reads from it; start the reader first" :
+					strerror(errno);
+		return -1;
+	}
+	/* What cannot be locked at all, a terminal or a file system's, is nobody's. */
+	if (fcntl(fd, F_OFD_SETLK, &lock) &&
+	    (errno == EAGAIN || errno == EACCES)) {
+		*why = "in use: a guest's disk, or another guest's output";
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 /* file_same() - was the same read both times, by all that tells of a change? */

@@ -70,6 +70,7 @@ struct control {
 	const char *path;	/* NULL: nobody can */
 	int listener;
 	u32 listener_wait;	/* waits_fd() */
+	u64 listen_ns;		/* not before this time, CLOCK_MONOTONIC */
 	struct {
 		int fd;		/* -1: free */
 		u32 wait;
@@ -102,6 +103,7 @@ struct vm_context {
 	struct control control;
 	struct waits waits;
 	bool quit;		/* the user wants the guest stopped at once */
+	int quit_status;	/* the exit status then */
 	struct tsc_sample tsc_start;
 	u64 start_ns;		/* when this boot began, CLOCK_MONOTONIC */
 };
@@ -117,6 +119,7 @@ void options_help(FILE *to);
 
 /* run.c */
 int verb_run(int argc, char **argv);
+bool vm_signals(struct vm_context *ctx);
 void vm_device_interrupt(struct vm_context *ctx, u32 device);
 bool vm_hold(void *ctx, u64 gpa, u64 bytes);
 void vm_release(void *ctx, u64 gpa, u64 bytes);
@@ -124,6 +127,7 @@ void vm_release(void *ctx, u64 gpa, u64 bytes);
 /* file.c */
 const char *file_read(struct file *file, const char *name, u64 max_bytes);
 void file_drop(struct file *file);
+int file_create(const char *name, const char **why);
 bool file_same(const struct file *a, const struct file *b);
 
 /* scanner/check.c */
@@ -157,6 +161,10 @@ int terminal_raw(int fd);
 void terminal_restore(void);
 bool terminal_is_raw(void);
 void terminal_continued(void);
+
+/* socket.c */
+int socket_connect(const char *path);
+int socket_listen(const char *path, int backlog);
 
 /* control.c */
 int control_open(struct control *control, const char *path);

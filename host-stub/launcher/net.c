@@ -24,6 +24,8 @@
 #define HEADER_BYTES	((u32)sizeof(struct plex86_net_hdr))
 #define TURN_FRAMES	64u	/* each way, before others have their turn */
 
+#define PIPE_BYTES	(1 << 20)	/* of the record, if its reader is slow */
+
 #define NS_PER_S	1000000000ull
 #define BURST_NS	50000000ull	/* what a rate gives in this time may come at once */
 
@@ -84,19 +86,23 @@ static void rate_set(struct net_rate *rate, u64 bits_s)
 /* May a frame go?  With *@until: when to ask again. */
 static bool rate_allows(struct net_rate *rate, u64 *until)
 {
-	u64 now, gain;
+	unsigned __int128 gain;
+	u64 now;
 
 	if (!rate->bytes_s || rate->credit > 0)
 		return true;
 	now = now_ns();
-	gain = now - rate->when_ns;
-	if (gain > NS_PER_S)
-		gain = NS_PER_S;
-	rate->credit += (s64)(gain * rate->bytes_s / NS_PER_S);
-	rate->when_ns = now;
-	if (rate->credit > (s64)rate->burst)
+	gain = (unsigned __int128)(now - rate->when_ns) * rate->bytes_s /
+	       NS_PER_S;
+	if (gain > rate->burst + (u64)-rate->credit) {
 		rate->credit = (s64)rate->burst;
-	*until = now + 1 +
+		rate->when_ns = now;
+	} else {
+		/* The time of a part of a byte counts for the next one. */
+		rate->credit += (s64)gain;
+		rate->when_ns += (u64)(gain * NS_PER_S / rate->bytes_s);
+	}
+	*until = rate->when_ns + 1 +
 		 (u64)(1 - rate->credit) * NS_PER_S / rate->bytes_s;
 	return rate->credit > 0;
 }
@@ -113,19 +119,40 @@ static void rate_take(struct net_rate *rate, u32 bytes)
 
 static int pcap_open(struct net *net)
 {
+	const char *name = net->options->pcap, *why;
+
+	net->pcap = file_create(name, &why);
+	if (net->pcap >= 0)
+		return 0;
+	complain("--net %s: %s: %s", net->options->text, name, why);
+	return -1;
+}
+
+/* It could not be written, for the reason in errno or for want of room. */
+static void pcap_end(struct net *net)
+{
+	complain("--net %s: %s: %s; it ends here", net->options->text,
+		 net->options->pcap, errno && errno != EAGAIN ?
+		 strerror(errno) : "no room for more");
+	close(net->pcap);
+	net->pcap = -1;
+}
+
+/* The first boot begins, and the record: what was in the file is lost only now. */
+static void pcap_begin(struct net *net)
+{
 	static const struct {
 		u32 magic;
 		u16 major, minor;
 		u32 zone, accuracy, most, link;
 	} head = { 0xa1b23c4d, 2, 4, 0, 0, 262144, 1 };
-	const char *name = net->options->pcap;
 
-	net->pcap = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (net->pcap >= 0 &&
-	    write(net->pcap, &head, sizeof(head)) == (ssize_t)sizeof(head))
-		return 0;
-	complain("--net %s: %s: %s", net->options->text, name, strerror(errno));
-	return -1;
+	/* Only a file has a length, and only a FIFO has a size to be set. */
+	if (ftruncate(net->pcap, 0) < 0)
+		fcntl(net->pcap, F_SETPIPE_SZ, PIPE_BYTES);
+	errno = 0;
+	if (write(net->pcap, &head, sizeof(head)) != (ssize_t)sizeof(head))
+		pcap_end(net);
 }
 
 /* The frame of @bytes behind the header that @iov begins with. */
@@ -162,12 +189,8 @@ static void pcap_write(struct net *net, const struct iovec *iov, u32 count,
 		skip = 0;
 	}
 	errno = 0;
-	if (writev(net->pcap, out, (int)n) == (ssize_t)(sizeof(head) + bytes))
-		return;
-	complain("--net %s: %s: %s; it ends here", net->options->text,
-		 net->options->pcap, strerror(errno ? errno : ENOSPC));
-	close(net->pcap);
-	net->pcap = -1;
+	if (writev(net->pcap, out, (int)n) != (ssize_t)(sizeof(head) + bytes))
+		pcap_end(net);
 }
 
 /*
@@ -225,7 +248,7 @@ bool net_room(struct net *net, u32 which, u32 bytes)
 	}
 	if (pair->room >= bytes)
 		return true;
-	net->dry = true;
+	pair->dry = true;
 	return false;
 }
 
@@ -305,8 +328,10 @@ static u32 pair_for(const struct net *net, const u8 *frame, u32 bytes)
 /* Does the rate let a frame to the guest? */
 static bool may_receive(struct net *net)
 {
-	net->rx_limited = !rate_allows(&net->rx_rate, &net->rx_until);
-	return !net->rx_limited;
+	if (rate_allows(&net->rx_rate, &net->rx_until))
+		return true;
+	net->rx_limited = true;
+	return false;
 }
 
 /*
@@ -397,9 +422,10 @@ static void transmit(struct net *net, u32 which)
 	u16 status;
 
 	for (; frames < TURN_FRAMES; frames++) {
-		net->tx_limited = !rate_allows(&net->tx_rate, &net->tx_until);
-		if (net->tx_limited)
+		if (!rate_allows(&net->tx_rate, &net->tx_until)) {
+			net->tx_limited = true;
 			break;
+		}
 		if (!pair->busy && !queue_next(pair->tx, req))
 			break;
 		status = pair->busy ? PLEX86_S_OK : check_frame(net, req);
@@ -489,11 +515,12 @@ static void init(struct net *net)
 {
 	u32 i;
 
-	for (i = 0; i < NET_PAIRS_MAX; i++)
+	for (i = 0; i < NET_PAIRS_MAX; i++) {
 		net->pair[i].busy = false;
+		net->pair[i].dry = false;
+	}
 	net->up = 0;
 	net->more = false;
-	net->dry = false;
 	net->rx_limited = false;
 	net->tx_limited = false;
 	net->filtered = false;
@@ -513,6 +540,9 @@ static void net_start(struct device *dev, struct plex86_dev *page)
 		net->pair[i].room = 0;
 	}
 	init(net);
+	if (net->pcap >= 0 && !net->recording)
+		pcap_begin(net);
+	net->recording = true;
 	device_offer(page, features);
 	page->queues = PLEX86_NET_CONTROL(net->config.pairs) + 1u;
 	page->queue_entries = QUEUE_ENTRIES;
@@ -560,8 +590,7 @@ static void net_wait(struct device *dev, struct waits *waits)
 		waits_until(waits, net->rx_until);
 	if (net->tx_limited)
 		waits_until(waits, net->tx_until);
-	net->backend->wait(net, waits,
-			   net->up && !net->dry && !net->rx_limited);
+	net->backend->wait(net, waits, net->up && !net->rx_limited);
 }
 
 static void net_work(struct device *dev, const struct waits *waits)
@@ -570,7 +599,10 @@ static void net_work(struct device *dev, const struct waits *waits)
 	u32 i;
 
 	net->more = false;
-	net->dry = false;
+	net->rx_limited = false;
+	net->tx_limited = false;
+	for (i = 0; i < NET_PAIRS_MAX; i++)
+		net->pair[i].dry = false;
 	look_up(net);
 	control(net);
 	for (i = 0; i < net->up; i++)
@@ -597,6 +629,8 @@ void net_link(struct net *net, bool up)
 	if (up == (net->config.link & PLEX86_NET_LINK_UP))
 		return;
 	net->config.link ^= PLEX86_NET_LINK_UP;
+	/* A frame that waited for the other end may go, or is dropped. */
+	net->more = true;
 	if (net->device.ctx)
 		device_configure(&net->device, &net->config,
 				 sizeof(net->config));
@@ -655,7 +689,7 @@ static int net_add(struct vm_context *ctx, u32 number)
 	net->pcap = -1;
 	configure(net);
 	snprintf(name, sizeof(name), "net%u", number + 1);
-	if ((!options->pcap || !pcap_open(net)) && !net->backend->open(net) &&
+	if (!net->backend->open(net) && (!options->pcap || !pcap_open(net)) &&
 	    !devices_add(&ctx->devices, &net->device, &net_ops, name))
 		return 0;
 	net_close(&net->device);

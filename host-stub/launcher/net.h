@@ -60,6 +60,7 @@ struct net_pair {
 	struct queue *rx, *tx;
 	struct request request;	/* being sent */
 	bool busy;		/* the back end has not taken it yet */
+	bool dry;		/* there are not enough buffers */
 
 	/* Receive buffers, taken and held; from first on. */
 	u32 first, buffers;
@@ -118,12 +119,12 @@ struct net {
 
 	struct request taken;	/* a buffer of the guest's, or of control */
 	bool more;		/* there is more to do than one turn does */
-	bool dry;		/* some pair has not enough buffers */
 	bool rx_limited, tx_limited;	/* by a rate, for now: */
 	u64 rx_until, tx_until;	/* until then, CLOCK_MONOTONIC ns */
 
 	struct net_rate rx_rate, tx_rate;
 	int pcap;		/* -1: none */
+	bool recording;		/* it has begun */
 };
 
 int nets_add(struct vm_context *ctx);

@@ -123,21 +123,22 @@ static int set_queues(struct net_options *o, const char *value)
 static int set_rate(struct net_options *o, const char *what, u64 *rate,
 		    const char *value)
 {
+	const u64 most = 1000000000000;
 	const char *units = "kKmMgG", *unit;
 	char *end;
 	u64 n;
 	long i;
 
-	if (!number(value, 1000000000000, &n, &end) || !n)
+	if (!number(value, most, &n, &end) || !n)
 		goto fail;
 	unit = *end ? strchr(units, *end) : NULL;
 	if (unit) {
-		for (i = (unit - units) / 2; i >= 0; i--)
+		for (i = (unit - units) / 2; i >= 0 && n <= most; i--)
 			n *= 1000;
 		end++;
 	}
 	/* So slow a link does not pass a frame in a second. */
-	if (*end || n < 8000 || n > 1000000000000)
+	if (*end || n < 8000 || n > most)
 		goto fail;
 	*rate = n;
 	return 0;

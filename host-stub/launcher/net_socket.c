@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define MTU_DEFAULT	1500u
@@ -33,7 +32,8 @@ struct peer {
 	int fd;			/* -1: there is nobody */
 	bool blocked;		/* takes no more at the moment */
 	bool drained;		/* had no more at the moment */
-	u64 retry_ns;		/* when to look again; 0: not a client without peer */
+	bool blamed;		/* it was said that its frames are bad */
+	u64 retry_ns;		/* when to look for one again; 0: no need */
 	u32 fd_wait, listener_wait;
 	struct stream in, out;
 };
@@ -67,55 +67,6 @@ static void set_peer(struct net *net, int fd)
 	net_link(net, fd >= 0);
 }
 
-static int new_socket(struct sockaddr_un *name, const char *path)
-{
-	*name = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(name->sun_path, path);
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-/* Returns the socket, or -1. */
-static int connect_peer(const char *path)
-{
-	struct sockaddr_un name;
-	int fd = new_socket(&name, path), error;
-
-	if (fd < 0 || !connect(fd, (void *)&name, sizeof(name)))
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
-/*
- * Returns the listening socket, or -1.  A socket's name that nobody listens to is
- * taken; nothing else that has it is.
- */
-static int listen_at(const char *path)
-{
-	struct sockaddr_un name;
-	struct stat stat;
-	int fd = connect_peer(path), error;
-
-	if (fd >= 0) {
-		close(fd);
-		errno = EADDRINUSE;
-		return -1;
-	}
-	if (errno == ECONNREFUSED && !lstat(path, &stat) &&
-	    S_ISSOCK(stat.st_mode))
-		unlink(path);
-	fd = new_socket(&name, path);
-	if (fd < 0 || (!bind(fd, (void *)&name, sizeof(name)) &&
-		       !listen(fd, 1)))
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
 static int socket_open(struct net *net)
 {
 	const struct net_options *o = net->options;
@@ -129,7 +80,7 @@ static int socket_open(struct net *net)
 	peer->fd = -1;
 	peer->listener = -1;
 	net->own = peer;
-	fd = o->server ? listen_at(o->path) : connect_peer(o->path);
+	fd = o->server ? socket_listen(o->path, 1) : socket_connect(o->path);
 	if (fd < 0) {
 		complain("--net %s: %s: %s%s", o->text, o->path, strerror(errno),
 			 !o->server && (errno == ENOENT || errno == ECONNREFUSED) ?
@@ -213,13 +164,17 @@ static u32 next_frame(struct net *net)
 			length = ntohl(length);
 			if (length < PLEX86_NET_FRAME_MIN ||
 			    length > PLEX86_NET_FRAME_MAX) {
-				complain("--net %s: the peer sent a frame of %u bytes; hanging up",
-					 net->options->text, length);
+				if (!peer->blamed)
+					complain("--net %s: the peer sent a frame of %u bytes; hanging up",
+						 net->options->text, length);
+				peer->blamed = true;
 				set_peer(net, -1);
 				return 0;
 			}
-			if (in->bytes >= LENGTH_BYTES + length)
+			if (in->bytes >= LENGTH_BYTES + length) {
+				peer->blamed = false;
 				return length;
+			}
 		}
 		if (peer->drained)
 			return 0;
@@ -264,15 +219,23 @@ static bool socket_receive(struct net *net, u32 pair)
 static void socket_wait(struct net *net, struct waits *waits, bool receive)
 {
 	struct peer *peer = net->own;
+	short events;
+	u32 i;
 
+	/* The next frame may be for any pair. */
+	for (i = 0; i < net->up; i++)
+		receive &= !net->pair[i].dry;
+	events = (short)((receive ? POLLIN : 0) |
+			 (peer->blocked ? POLLOUT : 0));
 	peer->fd_wait = WAITS_NOTHING;
 	peer->listener_wait = WAITS_NOTHING;
-	/* That the peer went away is told without being asked for. */
-	if (peer->fd >= 0)
-		peer->fd_wait = waits_fd(waits, peer->fd,
-					 (short)((receive ? POLLIN : 0) |
-						 (peer->blocked ? POLLOUT : 0)));
-	else if (peer->listener >= 0)
+	/*
+	 * That the peer went away is told without being asked for, again and
+	 * again: only if there is no guest that reads what it left first.
+	 */
+	if (peer->fd >= 0 && (events || !net->up))
+		peer->fd_wait = waits_fd(waits, peer->fd, events);
+	if (peer->fd < 0 && peer->listener >= 0 && !peer->retry_ns)
 		peer->listener_wait = waits_fd(waits, peer->listener, POLLIN);
 	if (peer->retry_ns)
 		waits_until(waits, peer->retry_ns);
@@ -288,7 +251,9 @@ static void socket_work(struct net *net, const struct waits *waits)
 		peer->drained = false;
 	if (peer->fd >= 0 && (came & POLLOUT)) {
 		peer->blocked = false;
-		flush(net);
+		/* There is room for what transmit() could not send. */
+		if (flush(net))
+			net->more = true;
 	}
 	/* A guest that receives nothing does not see the end of the stream. */
 	if (peer->fd >= 0 && !net->up && (came & (POLLHUP | POLLERR)))
@@ -298,9 +263,15 @@ static void socket_work(struct net *net, const struct waits *waits)
 			     SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			set_peer(net, fd);
+		else	/* as without a descriptor, which lasts */
+			peer->retry_ns = now_ns() + RETRY_NS;
 	}
-	if (peer->retry_ns && now_ns() >= peer->retry_ns)
-		set_peer(net, connect_peer(net->options->path));
+	if (peer->retry_ns && now_ns() >= peer->retry_ns) {
+		if (peer->listener >= 0)
+			peer->retry_ns = 0;
+		else
+			set_peer(net, socket_connect(net->options->path));
+	}
 }
 
 const struct net_backend net_socket = {

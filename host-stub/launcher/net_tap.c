@@ -25,7 +25,6 @@
 
 struct tap {
 	int fd[NET_PAIRS_MAX];	/* -1: none */
-	bool blocked[NET_PAIRS_MAX];	/* takes no frame now */
 	u32 attached;		/* as many of them the kernel uses */
 	int netlink;		/* -1: nobody tells of the link */
 	int index;
@@ -56,14 +55,14 @@ static int refuse(const struct net *net, const char *what, int error)
 	return -1;
 }
 
-/* Is the interface up?  Asked once at the start; changes are told. */
-static bool is_up(const char *name)
+/* Is the interface up?  Changes are told, unless there are too many at once. */
+static bool is_up(int index)
 {
 	struct ifreq ifr = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
 
-	memcpy(ifr.ifr_name, name, IFNAMSIZ);
-	err = fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr);
+	err = fd < 0 || !if_indextoname((unsigned int)index, ifr.ifr_name) ||
+	      ioctl(fd, SIOCGIFFLAGS, &ifr);
 	if (fd >= 0)
 		close(fd);
 	return !err && (ifr.ifr_flags & IFF_UP);
@@ -128,7 +127,7 @@ static int tap_open(struct net *net)
 	tap->index = (int)if_nametoindex(ifr.ifr_name);
 	/* First the socket, so that no change gets lost. */
 	tap->netlink = open_netlink();
-	net_link(net, tap->netlink < 0 || is_up(ifr.ifr_name));
+	net_link(net, tap->netlink < 0 || is_up(tap->index));
 	if (!o->ifname)
 		fprintf(stderr, "plex86: --net %s: the other end is %s\n",
 			o->text, ifr.ifr_name);
@@ -180,13 +179,9 @@ static bool tap_send(struct net *net, u32 pair, const struct request *req)
 {
 	struct tap *tap = net->own;
 
-	if (writev(tap->fd[pair], req->seg, (int)req->segs) < 0 &&
-	    errno == EAGAIN) {
-		tap->blocked[pair] = true;
-		return false;
-	}
 	/* What the interface does not take, as when it is down, is dropped. */
-	return true;
+	return writev(tap->fd[pair], req->seg, (int)req->segs) >= 0 ||
+	       errno != EAGAIN;
 }
 
 static bool tap_receive(struct net *net, u32 which)
@@ -217,8 +212,10 @@ static void tap_wait(struct net *net, struct waits *waits, bool receive)
 	u32 i;
 
 	for (i = 0; i < net->up; i++) {
-		events = (short)((receive ? POLLIN : 0) |
-				 (tap->blocked[i] ? POLLOUT : 0));
+		const struct net_pair *pair = &net->pair[i];
+
+		events = (short)((receive && !pair->dry ? POLLIN : 0) |
+				 (pair->busy && !net->tx_limited ? POLLOUT : 0));
 		if (events)
 			waits_fd(waits, tap->fd[i], events);
 	}
@@ -231,12 +228,21 @@ static void read_netlink(struct net *net)
 {
 	_Alignas(struct nlmsghdr) char buf[8192];
 	struct tap *tap = net->own;
+	bool lost = false;
 	ssize_t n;
 
-	while ((n = recv(tap->netlink, buf, sizeof(buf), 0)) > 0) {
+	for (;;) {
 		const struct nlmsghdr *msg = (void *)buf;
-		unsigned int left = (unsigned int)n;
+		unsigned int left;
 
+		n = recv(tap->netlink, buf, sizeof(buf), 0);
+		if (n < 0 && errno == ENOBUFS) {
+			lost = true;
+			continue;
+		}
+		if (n <= 0)
+			break;
+		left = (unsigned int)n;
 		for (; NLMSG_OK(msg, left); msg = NLMSG_NEXT(msg, left)) {
 			const struct ifinfomsg *info = NLMSG_DATA(msg);
 
@@ -245,13 +251,14 @@ static void read_netlink(struct net *net)
 				net_link(net, info->ifi_flags & IFF_UP);
 		}
 	}
+	if (lost)
+		net_link(net, is_up(tap->index));
 }
 
 static void tap_work(struct net *net, const struct waits *waits)
 {
 	struct tap *tap = net->own;
 
-	memset(tap->blocked, 0, sizeof(tap->blocked));
 	if (waits_came(waits, tap->wait))
 		read_netlink(net);
 }

@@ -203,7 +203,7 @@ static const struct option_entry entries[] = {
 	  "block=BYTES      size of its blocks (512)\n"
 	  "iops=N, bps=N    at most so many a second; N:BURST\n"
 	  "format=raw       it is, whatever it begins with\n"
-	  "timeout=SECONDS  how long a server may take (30)\n"
+	  "timeout=SECONDS  for an answer of the server (30)\n"
 	  "A comma in a name is written twice", set_disk },
 	{ "net", "KIND[,OPTION...]",
 	  "a network interface of the guest's (user); KIND is\n"

@@ -33,6 +33,10 @@ void queue_init(struct queue *q, const struct queue_state *state,
 /*
  * queue_attach() - is the queue there and sound? Finds out when it comes up.
  *
+ * A turn of its back end begins with it: until the next call queue_next() takes
+ * as many submissions as there are entries, and no more.  A guest that makes
+ * them as fast as they are taken would hold up all the others.
+ *
  * The core has checked the geometry, but it runs in the monitor, and a guest
  * that has broken that must not reach beyond its own RAM from here.
  */
@@ -41,6 +45,7 @@ bool queue_attach(struct queue *q)
 	u32 entries;
 	u64 gpa;
 
+	q->left = q->entries;
 	if (q->entries)
 		return !q->broken;
 	if (!__atomic_load_n(&q->state->ready, __ATOMIC_ACQUIRE))
@@ -66,6 +71,7 @@ bool queue_attach(struct queue *q)
 	q->comp_told = 0;
 	q->broken = false;
 	q->entries = entries;
+	q->left = entries;
 	return true;
 }
 
@@ -188,6 +194,12 @@ bool queue_pending(const struct queue *q)
 	       q->sub_cons;
 }
 
+/* queue_unfinished() - did the turn end with more there than it may take? */
+bool queue_unfinished(const struct queue *q)
+{
+	return !q->left && queue_pending(q);
+}
+
 /* queue_quiet() - the guest need not ring, until queue_next() finds nothing */
 void queue_quiet(struct queue *q)
 {
@@ -201,7 +213,8 @@ void queue_quiet(struct queue *q)
  *
  * Malformed ones are completed with PLEX86_S_BADREQ, those with unknown flags
  * with PLEX86_S_UNSUPPORTED, and not shown.  When there are none left, the guest
- * is asked to ring for the next.
+ * is asked to ring for the next; when this turn may take no more, it is not, and
+ * queue_unfinished() says so.
  */
 bool queue_next(struct queue *q, struct request *req)
 {
@@ -224,6 +237,9 @@ bool queue_next(struct queue *q, struct request *req)
 			q->broken = true;
 			return false;
 		}
+		if (!q->left)
+			return false;
+		q->left--;
 		memcpy(&sub, &q->subs[q->sub_cons & (q->entries - 1)],
 		       sizeof(sub));
 		q->sub_cons++;
@@ -253,13 +269,15 @@ bool queue_next(struct queue *q, struct request *req)
  * @bytes: written to the guest's segments, or consumed from them
  *
  * There is room for it as long as the guest takes its completions: a guest
- * that does not has broken the queue.
+ * that does not has broken the queue.  In a broken one none is made.
  */
 void queue_complete(struct queue *q, u32 id, u16 status, u16 flags, u32 bytes)
 {
 	u32 cons = __atomic_load_n(&q->ring->comp_cons, __ATOMIC_ACQUIRE);
 	struct plex86_comp *comp;
 
+	if (q->broken)
+		return;
 	if (q->comp_prod - cons >= q->entries) {
 		q->broken = true;
 		return;
@@ -279,7 +297,7 @@ bool queue_wants_interrupt(struct queue *q)
 {
 	u32 event, told = q->comp_told;
 
-	if (!q->entries || q->comp_prod == told)
+	if (!q->entries || q->broken || q->comp_prod == told)
 		return false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	event = __atomic_load_n(&q->ring->comp_event, __ATOMIC_RELAXED);

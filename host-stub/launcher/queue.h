@@ -31,6 +31,7 @@ struct queue {
 	u32 entries;		/* 0: not set up */
 	u32 segs_max;
 	u32 sub_cons, comp_prod, comp_told;
+	u32 left;		/* submissions that this turn may still take */
 	bool broken;		/* the guest broke the rules; reset mends it */
 	struct plex86_queue *ring;
 	struct plex86_sub *subs;
@@ -55,6 +56,7 @@ void queue_init(struct queue *q, const struct queue_state *state,
 bool queue_attach(struct queue *q);
 void queue_detach(struct queue *q);
 bool queue_pending(const struct queue *q);
+bool queue_unfinished(const struct queue *q);
 void queue_quiet(struct queue *q);
 bool queue_next(struct queue *q, struct request *req);
 bool queue_hold_range(struct queue *q, const struct iovec *range);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CODE_BYTES	16u
 
@@ -153,16 +154,17 @@ void report_crash(struct vm_context *ctx)
  */
 int report_check(const struct options *options)
 {
-	FILE *file;
+	const char *why;
+	int fd;
 
 	if (!options->stats)
 		return 0;
-	file = fopen(options->stats, "ae");
-	if (!file) {
-		complain("--stats: %s: %s", options->stats, strerror(errno));
+	fd = file_create(options->stats, &why);
+	if (fd < 0) {
+		complain("--stats: %s: %s", options->stats, why);
 		return -1;
 	}
-	fclose(file);
+	close(fd);
 	return 0;
 }
 

@@ -177,6 +177,7 @@ static int map_monitor(const struct options *o)
 			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 			MAP_FIXED_NOREPLACE, -1, 0);
 	u64 wrpkru[2];		/* where the list starts and ends */
+	u8 *site;
 
 	if (at != (void *)MONITOR_BASE || bytes > MONITOR_TEXT_MAX) {
 		complain("cannot map the monitor: %s", strerror(errno));
@@ -185,8 +186,10 @@ static int map_monitor(const struct options *o)
 	memcpy(at, monitor_image, bytes);
 	memcpy(wrpkru, (u8 *)at + MONITOR_WRPKRU, sizeof(wrpkru));
 	for (; o->isolation != ISOLATION_KEYS && wrpkru[0] < wrpkru[1];
-	     wrpkru[0] += sizeof(u64))
-		memcpy(*(u8 **)wrpkru[0], nop3, sizeof(nop3));
+	     wrpkru[0] += sizeof(site)) {
+		memcpy(&site, (u8 *)wrpkru[0], sizeof(site));
+		memcpy(site, nop3, sizeof(nop3));
+	}
 	return mprotect(at, MONITOR_TEXT_MAX, PROT_READ | PROT_EXEC);
 }
 
@@ -418,15 +421,21 @@ static int start_spaces(struct vm_context *ctx)
 	return 0;
 }
 
-/* Takes what signals came; the number of one that ends us, or 0. */
-static int take_signals(struct vm_context *ctx, bool *child)
+/*
+ * vm_signals() - take what signals came; one that ends us is the user's quit
+ *
+ * Returns true if a space may have ended.
+ */
+bool vm_signals(struct vm_context *ctx)
 {
 	struct signalfd_siginfo si;
+	bool child = false;
+	int number;
 
 	while (read(ctx->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		switch (si.ssi_signo) {
 		case SIGCHLD:
-			*child = true;
+			child = true;
 			break;
 		case SIGWINCH:
 			console_resize(ctx->console);
@@ -435,10 +444,16 @@ static int take_signals(struct vm_context *ctx, bool *child)
 			terminal_continued();
 			break;
 		default:
-			return (int)si.ssi_signo;
+			if (ctx->quit)
+				break;
+			number = (int)si.ssi_signo;
+			complain("stopped by signal %d (%s)", number,
+				 strsignal(number));
+			ctx->quit = true;
+			ctx->quit_status = 128 + number;
 		}
 	}
-	return 0;
+	return child;
 }
 
 /* Kills and reaps all spaces. */
@@ -522,17 +537,12 @@ static int serve(struct vm_context *ctx)
 		    errno != EAGAIN)
 			complain("doorbell: %s", strerror(errno));
 		if (waits_came(waits, signals))
-			status = take_signals(ctx, &child);
-		if (status) {
-			complain("stopped by signal %d (%s)", status,
-				 strsignal(status));
-			return 128 + status;
-		}
+			child = vm_signals(ctx);
 		control_work(ctx);
 		devices_reset(ctx);
 		devices_work(ctx, waits);
 		if (ctx->quit)
-			return EXIT_POWEROFF;
+			return ctx->quit_status;
 		if (child && !ended && space_ended(ctx, &status)) {
 			take_end(ctx, status);
 			ended = true;
@@ -574,7 +584,10 @@ static int boot(struct vm_context *ctx, bool *again)
 	}
 	stop_spaces(ctx);
 	devices_stop(ctx);
-	if (status < 0) {
+	/* By a signal, maybe, while that waited for a device. */
+	if (status < 0 && ctx->quit) {
+		status = ctx->quit_status;
+	} else if (status < 0) {
 		switch (end->how) {
 		case END_REBOOT:
 			*again = !ctx->options.no_reboot;
@@ -599,7 +612,10 @@ out:
 	return status;
 }
 
-/* Signals are read from a descriptor, so that nothing is cut short by one. */
+/*
+ * Signals are read from a descriptor, so that nothing is cut short by one.  Until
+ * then, as long as a server or a peer may keep us waiting, they end us as ever.
+ */
 static int open_signals(struct vm_context *ctx)
 {
 	static const int signals[] = {
@@ -621,8 +637,6 @@ static int open_signals(struct vm_context *ctx)
 	blocked = set;
 	sigaddset(&blocked, SIG_KICK);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN);	/* an error of that write is enough */
 	ctx->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	ctx->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ctx->signal_fd < 0 || ctx->doorbell_fd < 0) {
@@ -696,17 +710,21 @@ int verb_run(int argc, char **argv)
 	int status = EXIT_CANNOT;
 	bool again = true;
 
+	/* An error of that write is enough. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	tsc_start(&ctx.tsc_start);
 	if (options_parse(&ctx.options, argc, argv)) {
 		options_free(&ctx.options);
 		return EXIT_CANNOT;
 	}
 	if (read_guest(&ctx) || host_check(&ctx.options) ||
-	    open_signals(&ctx) || map_monitor(&ctx.options))
+	    map_monitor(&ctx.options))
 		goto out;
 	ctx.console = console_add(&ctx.devices, &ctx.options);
 	if (!ctx.console || add_disks(&ctx) || nets_add(&ctx) ||
-	    control_open(&ctx.control, ctx.options.control))
+	    control_open(&ctx.control, ctx.options.control) ||
+	    open_signals(&ctx))
 		goto out;
 	if (report_check(&ctx.options))
 		again = false;

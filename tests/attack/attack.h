@@ -132,7 +132,7 @@ extern struct range host_maps[];
 extern unsigned int host_maps_n;
 extern uint32_t loaders[LIST_MAX];
 extern unsigned int loaders_n;
-extern uint32_t random_from, random_count;
+extern uint32_t sweep_from, random_from, random_count;
 
 #endif
 #endif

@@ -15,7 +15,7 @@
 
 struct range host_maps[LIST_MAX];
 unsigned int host_maps_n, loaders_n;
-uint32_t loaders[LIST_MAX], random_from, random_count;
+uint32_t loaders[LIST_MAX], sweep_from, random_from, random_count;
 
 /* --- the canary --------------------------------------------------------------------------- */
 
@@ -162,6 +162,10 @@ static int option(int argc, char **argv)
 		seed = strtoull(argv[1], NULL, 0);
 		return 2;
 	}
+	if (argc > 1 && !strcmp(argv[0], "--from")) {
+		sweep_from = (uint32_t)strtoul(argv[1], NULL, 0);
+		return 2;
+	}
 	if (argc > 1 && !strcmp(argv[0], "--maps")) {
 		read_maps(argv[1]);
 		return 2;
@@ -188,6 +192,7 @@ static const struct mode modes[] = {
 	{ "--keys", "", "PKRU must be a guest program's: keys are in use", NULL },
 	{ "--old-host", "", "the host's Linux is before 6.12: leave out what ends a guest there", NULL },
 	{ "--seed", "N", "of all that is random (1)", NULL },
+	{ "--from", "N", "leave out the first N of tries that are numbered", NULL },
 	{ "--trace", "", "say each try before it: the last is the one that ended everything", NULL },
 	{ "--maps", "FILE", "/proc/PID/maps of the host's processes", NULL },
 	{ "--loaders", "FILE", "addresses of kernel text that loads PKRU", NULL },

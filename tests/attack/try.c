@@ -292,6 +292,7 @@ void sweep(void (*one)(uint32_t i), uint32_t n)
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
+	s->next = sweep_from;
 	while (s->next < n) {
 		uint32_t at = s->next;
 		pid_t pid = xfork();

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A host that is wrong about its network device: takes the device's queues over
- * from a launcher that was stopped (SIGSTOP), and answers the guest with nonsense.
+ * A host that is wrong about a device: takes the device's queues over from a
+ * launcher that was stopped (SIGSTOP), and answers the guest with nonsense.
  *
  *   hostile PID DEVICE SECONDS WHAT
+ *   hostile PID DEVICE poke OFFSET VALUE...	words of the device page; the
+ *						launcher may go on
  *
- * WHAT is
+ * WHAT is, for a network device,
  *   answers	completions: headers, lengths, statuses and ids of any value, some
  *		of them twice, between frames that are right
  *   indices	the same, and in between completions that were never made
  *   page	the device page: limits, configuration, generation
+ *   offloads	frames with GSO_TCPV4, 200 of them
+ *   refuse	no filter is taken; prints the flags of the last one
+ * and for any
+ *   break N	completions of more than there is, in queue N, once
  *
  * PID is the launcher's, whose memory files are opened by way of /proc.  Prints
  * how much it has done.
@@ -199,6 +205,68 @@ static void answer(struct queue_end *end)
 	complete(end, sub.id, any() % 8 ? 0 : (u16)odd(), (u16)odd(), bytes);
 }
 
+/* Right in all, but for a guest that did not accept PLEX86_NET_F_GUEST_TSO4. */
+static void answer_offload(struct queue_end *end)
+{
+	struct plex86_sub sub = end->subs[end->sub_cons++ & (end->entries - 1)];
+	struct plex86_net_hdr *hdr = (void *)(ram + sub.seg[0].gpa);
+	u8 *frame = (void *)(hdr + 1);
+
+	make_frame((void *)hdr);
+	frame[12] = 8;
+	frame[13] = 0;
+	frame[14] = 0x45;
+	*hdr = (struct plex86_net_hdr){
+		.flags = PLEX86_NET_HDR_NEEDS_CSUM,
+		.gso_type = PLEX86_NET_HDR_GSO_TCPV4, .gso_size = 100,
+		.csum_start = 34, .csum_offset = 16, .buffers = 1,
+	};
+	complete(end, sub.id, PLEX86_S_OK, 0, 300);
+}
+
+static void refuse(struct queue_end *end)
+{
+	struct plex86_sub sub = end->subs[end->sub_cons++ & (end->entries - 1)];
+	const struct plex86_net_filter *filter = (void *)(ram + sub.seg[0].gpa);
+	u32 flags = filter->flags;
+
+	complete(end, sub.id, PLEX86_S_UNSUPPORTED, 0, 0);
+	done = flags;
+}
+
+static bool waits(const struct queue_end *end)
+{
+	return end->sub_cons !=
+	       __atomic_load_n(&end->ring->sub_prod, __ATOMIC_ACQUIRE);
+}
+
+/* All of queue @n until @end, or until @most of it is done. */
+static void serve(u32 n, void (*answer_one)(struct queue_end *), time_t end,
+		  unsigned long most)
+{
+	struct queue_end queue;
+
+	take_over(&queue, n);
+	while (time(NULL) < end && done < most) {
+		while (waits(&queue) && done < most)
+			answer_one(&queue);
+		queue.ring->sub_event = queue.sub_cons;
+		interrupt();
+		usleep(1000);
+	}
+}
+
+static void break_queue(u32 n)
+{
+	struct queue_end end;
+
+	take_over(&end, n);
+	end.ring->comp_prod = end.ring->comp_cons + end.entries + 1;
+	done++;
+	interrupt();
+	usleep(100000);		/* until the guest has seen it */
+}
+
 static void spoil_index(struct queue_end *end)
 {
 	end->ring->comp_prod = any() % 2 ? odd() :
@@ -237,21 +305,13 @@ static void spoil_page(struct plex86_dev *page)
 	}
 }
 
-int main(int argc, char **argv)
+/* "answers", "indices" and "page" */
+static void nonsense(const char *what, time_t end)
 {
+	bool indices = !strcmp(what, "indices"), page = !strcmp(what, "page");
 	struct queue_end ends[2];
-	bool indices, page;
-	time_t end;
 	u32 n;
 
-	if (argc != 5)
-		return 2;
-	state = map(argv[1], "plex86-state");
-	ram = map(argv[1], "plex86-ram");
-	device = (u32)atoi(argv[2]);
-	end = time(NULL) + atoi(argv[3]);
-	indices = !strcmp(argv[4], "indices");
-	page = !strcmp(argv[4], "page");
 	for (n = 0; n < 2; n++)
 		take_over(&ends[n], n);
 	while (time(NULL) < end) {
@@ -259,8 +319,7 @@ int main(int argc, char **argv)
 			struct queue_end *e = &ends[n];
 			u32 turn = 1 + any() % 32;
 
-			while (turn-- && e->sub_cons !=
-			       __atomic_load_n(&e->ring->sub_prod, __ATOMIC_ACQUIRE))
+			while (turn-- && waits(e))
 				answer(e);
 			/* As a device that has nothing to do asks for a doorbell. */
 			e->ring->sub_event = e->sub_cons;
@@ -272,6 +331,34 @@ int main(int argc, char **argv)
 		interrupt();
 		usleep(any() % 500);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	time_t end;
+	int word;
+
+	if (argc < 5)
+		return 2;
+	state = map(argv[1], "plex86-state");
+	ram = map(argv[1], "plex86-ram");
+	device = (u32)atoi(argv[2]);
+	if (!strcmp(argv[3], "poke")) {
+		for (word = 4; word + 1 < argc; word += 2)
+			*(u32 *)(state->device_page[device] + atoi(argv[word])) =
+				(u32)strtoul(argv[word + 1], NULL, 0);
+		interrupt();
+		return 0;
+	}
+	end = time(NULL) + atoi(argv[3]);
+	if (!strcmp(argv[4], "break") && argc == 6)
+		break_queue((u32)atoi(argv[5]));
+	else if (!strcmp(argv[4], "offloads"))
+		serve(0, answer_offload, end, 200);
+	else if (!strcmp(argv[4], "refuse"))
+		serve(2, refuse, end, ~0ul);
+	else
+		nonsense(argv[4], end);
 	printf("%lu\n", done);
 	return 0;
 }

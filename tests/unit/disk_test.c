@@ -8,7 +8,9 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RAM	(1u << 20)
 #define GPA	0x2000u
@@ -33,6 +35,12 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 {
 	(void)ctx;
 	(void)device;
+}
+
+bool vm_signals(struct vm_context *ctx)
+{
+	(void)ctx;
+	return false;
 }
 
 bool vm_hold(void *ctx, u64 gpa, u64 bytes)
@@ -552,6 +560,83 @@ static void reset(void **state)
 	CHECK_EQ("again", last()->status, PLEX86_S_OK);
 }
 
+/* What the launcher waits for, with this device alone: until when. */
+static u64 awaited(void)
+{
+	struct vm_context *ctx = calloc(1, sizeof(*ctx));
+	struct waits waits;
+	u64 until;
+
+	ctx->devices.device[ctx->devices.count++] = dev;
+	memset(&waits, 0, sizeof(waits));
+	waits_begin(&waits);
+	devices_wait(ctx, &waits);
+	until = waits.until_ns;
+	free(waits.fds);
+	free(ctx);
+	return until;
+}
+
+/* The reset goes on as soon as the last request is done. */
+static void reset_is_not_slept_over(void **state)
+{
+	(void)state;
+	make(&plain, 0);
+	submit(PLEX86_BLK_OP_READ, 0, 0, 0, 512);
+	work();
+	CHECK_EQ("not yet", dev->ops->reset(dev), false);
+	CHECK_EQ("the medium's", awaited(), WAITS_FOREVER);
+	done(0, 0);
+	CHECK_EQ("at once", awaited(), 0);
+}
+
+static bool hostile_goes_on;
+
+/* Makes as many requests as there is room for, and takes all completions. */
+static void *hostile_guest(void *unused)
+{
+	while (__atomic_load_n(&hostile_goes_on, __ATOMIC_SEQ_CST)) {
+		u32 made = __atomic_load_n(&ring->comp_prod, __ATOMIC_SEQ_CST);
+
+		__atomic_store_n(&ring->comp_cons, made, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&ring->sub_prod, made + ENTRIES,
+				 __ATOMIC_SEQ_CST);
+	}
+	return unused;
+}
+
+/* Requests that are bad, and answered at once, without end. */
+static void turn_ends(void **state)
+{
+	pthread_t guest;
+	u32 before, i;
+
+	(void)state;
+	make(&plain, 0);
+	hostile_goes_on = true;
+	CHECK_EQ("thread", pthread_create(&guest, NULL, hostile_guest, NULL), 0);
+	alarm(20);
+	for (i = 0; i < 100; i++) {
+		before = ring->comp_prod;
+		work();
+		CHECK("a turn", ring->comp_prod - before <= ENTRIES);
+	}
+	alarm(0);
+	hostile_goes_on = false;
+	pthread_join(guest, NULL);
+	CHECK_EQ("sound", queue_attach(&dev->queue[0]), true);
+	/* Left over: another turn follows at once. */
+	ring->comp_cons = ring->comp_prod;
+	work();
+	ring->comp_cons = ring->comp_prod;
+	for (i = 0; i < ENTRIES; i++)
+		submit(0, 0, 0, 0, 0);
+	work();
+	CHECK_EQ("none left", awaited(), WAITS_FOREVER);
+	submit(0, 0, 0, 0, 0);
+	CHECK_EQ("left over", awaited(), 0);
+}
+
 static void limited(void **state)
 {
 	static const struct disk_options slow = {
@@ -770,7 +855,8 @@ int main(void)
 		TEST(passed_on), TEST(bad_arguments), TEST(too_long),
 		TEST(large_blocks), TEST(read_only), TEST(nothing_accepted),
 		TEST(no_cache), TEST(errors), TEST(flush_is_the_mediums),
-		TEST(reset), TEST(limited), TEST(limited_bytes), TEST(many),
+		TEST(reset), TEST(reset_is_not_slept_over),
+		TEST(turn_ends), TEST(limited), TEST(limited_bytes), TEST(many),
 		TEST(resized), TEST(serial), TEST(hostile),
 	};
 

@@ -3,18 +3,29 @@
  * launcher/net.c: a network device against guests that keep to the contract and
  * guests that do not.  The back end is this file's: it keeps what it is sent, and
  * gives what a test wants received.
+ *
+ * And launcher/net_socket.c and net_tap.c, whose other end this file is: no
+ * wake-up is lost, and there is none for nothing.
  */
 #include "launcher.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define RAM		(1u << 20)
 #define ENTRIES		64u
 #define HDR		((u32)sizeof(struct plex86_net_hdr))
 
 /* Where things are in guest RAM: the queues, then buffers. */
-#define QUEUE_GPA(n)	((n) * 0x4000u)
+#define QUEUE_GPA(n)	((n) * 0x2000u)
 #define BUFFERS		0x10000u
 
 static u8 *ram;
@@ -22,6 +33,8 @@ static struct vm_context ctx;
 static struct device *dev;
 static struct queue_state states[QUEUES_MAX];
 static u64 now = 1000000000;
+static u64 tick_ns;		/* that it takes to ask what time it is */
+static u32 complaints;
 
 /* What the back end has seen, and what it does. */
 static u8 sent[NET_BYTES];
@@ -36,10 +49,12 @@ static u64 agreed;
 void complain(const char *format, ...)
 {
 	(void)format;
+	complaints++;
 }
 
 u64 now_ns(void)
 {
+	now += tick_ns;
 	return now;
 }
 
@@ -47,6 +62,12 @@ void vm_device_interrupt(struct vm_context *context, u32 device)
 {
 	(void)context;
 	(void)device;
+}
+
+bool vm_signals(struct vm_context *context)
+{
+	(void)context;
+	return false;
 }
 
 bool vm_hold(void *context, u64 gpa, u64 bytes)
@@ -129,7 +150,85 @@ const struct net_backend net_user = {
 	.work = fake_work,
 };
 
-const struct net_backend net_tap, net_socket;
+/*
+ * The other ends of a tap's queues; the first is a socket's too.  And what the
+ * system calls do that lead there.
+ */
+static int other_end[NET_PAIRS_MAX];
+static u32 taps;
+static short tap_flags;
+static bool news_lost, accept_fails;
+static u32 drain_after;		/* so many attempts to send in vain */
+
+int __real_open(const char *name, int flags, ...);
+int __real_accept4(int fd, struct sockaddr *name, socklen_t *bytes, int flags);
+ssize_t __real_recv(int fd, void *to, size_t bytes, int flags);
+ssize_t __real_send(int fd, const void *from, size_t bytes, int flags);
+int __wrap_open(const char *name, int flags, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *bytes, int flags);
+ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags);
+ssize_t __wrap_send(int fd, const void *from, size_t bytes, int flags);
+
+int __wrap_open(const char *name, int flags, ...)
+{
+	int ends[2];
+
+	if (strcmp(name, "/dev/net/tun"))
+		return __real_open(name, flags, 0666);
+	CHECK_EQ("tap", socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0,
+				   ends), 0);
+	other_end[taps++] = ends[1];
+	return ends[0];
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+
+	(void)fd;
+	va_start(args, request);
+	if (request == SIOCGIFFLAGS)
+		va_arg(args, struct ifreq *)->ifr_flags = tap_flags;
+	va_end(args);
+	return 0;
+}
+
+int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *bytes, int flags)
+{
+	if (!accept_fails)
+		return __real_accept4(fd, name, bytes, flags);
+	errno = EMFILE;
+	return -1;
+}
+
+ssize_t __wrap_recv(int fd, void *to, size_t bytes, int flags)
+{
+	if (!news_lost)
+		return __real_recv(fd, to, bytes, flags);
+	news_lost = false;
+	errno = ENOBUFS;
+	return -1;
+}
+
+static void drain(void)
+{
+	static u8 bytes[1 << 18];
+
+	while (__real_recv(other_end[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
+ssize_t __wrap_send(int fd, const void *from, size_t bytes, int flags)
+{
+	ssize_t n = __real_send(fd, from, bytes, flags);
+
+	if (n < 0 && errno == EAGAIN && drain_after && !--drain_after) {
+		drain();
+		errno = EAGAIN;
+	}
+	return n;
+}
 
 /* The guest. */
 
@@ -170,6 +269,12 @@ static void begin(u64 features, struct net_options *options)
 		plain.pairs = 1;
 		options = &plain;
 	}
+	/* What a test that failed has left. */
+	devices_close(&ctx);
+	tick_ns = 0;
+	drain_after = 0;
+	news_lost = false;
+	accept_fails = false;
 	memset(ram, 0, RAM);
 	memset(ctx.state, 0, sizeof(*ctx.state));
 	ctx.options.net[0] = *options;
@@ -182,13 +287,17 @@ static void begin(u64 features, struct net_options *options)
 	d->accepted[0] = PLEX86_F_INDIRECT;
 	d->accepted[1] = (u32)(features >> 32);
 	for (n = 0; n < QUEUES_MAX; n++) {
-		states[n] = (struct queue_state){ n < 3, ENTRIES, QUEUE_GPA(n) };
+		states[n] = (struct queue_state){
+			n <= PLEX86_NET_CONTROL(options->pairs), ENTRIES,
+			QUEUE_GPA(n),
+		};
 		queue_init(&dev->queue[n], &states[n], d, ram, RAM, d->segs);
 	}
 	sends = 0;
 	gives = 0;
 	send_refuses = false;
 	agreed = 0;
+	complaints = 0;
 }
 
 static void end(void)
@@ -198,7 +307,9 @@ static void end(void)
 
 static void work(void)
 {
-	dev->ops->work(dev, NULL);
+	static const struct waits nothing;
+
+	dev->ops->work(dev, &nothing);
 }
 
 /* The completion made last in queue @n; each is taken. */
@@ -608,6 +719,403 @@ static void rates(void **state)
 	end();
 }
 
+/* Asked more often than a byte takes, and when it said it wants to be. */
+static void slow_rate(void **state)
+{
+	struct net_options o = { .text = "user", .pairs = 1, .tx_rate = 8000 };
+	struct plex86_sub sub = {
+		.op = PLEX86_NET_OP_TX, .segs = 1,
+		.seg = { { BUFFERS, 1000, 0 } },
+	};
+	u32 i;
+
+	(void)state;
+	begin(0, &o);
+	for (i = 0; i < 30; i++)
+		submit(1, &sub);
+	for (i = 0; i < 100000; i++) {
+		work();
+		now += 100000;
+	}
+	CHECK_EQ("10 s", sends, 11);
+	for (i = 12; i < 25; i++) {
+		struct waits waits = { .until_ns = WAITS_FOREVER };
+
+		dev->ops->wait(dev, &waits);
+		now = waits.until_ns - 2;
+		work();
+		CHECK_EQ(row("before %u", i), sends, i - 1);
+		now += 2;
+		work();
+		CHECK_EQ(row("at %u", i), sends, i);
+	}
+	end();
+}
+
+/* A pair that is asked when the time has come does not hide that another waits. */
+static void limited_pair(void **state)
+{
+	struct net_options o = { .text = "user", .pairs = 2, .tx_rate = 8000 };
+	struct plex86_sub sub = {
+		.op = PLEX86_NET_OP_TX, .segs = 1,
+		.seg = { { BUFFERS, 1000, 0 } },
+	};
+	struct waits waits = { .until_ns = WAITS_FOREVER };
+
+	(void)state;
+	begin(0, &o);
+	submit(PLEX86_NET_TX(0), &sub);
+	submit(PLEX86_NET_TX(0), &sub);
+	tick_ns = 600000000;
+	work();
+	tick_ns = 0;
+	CHECK_EQ("pair 0", sends, 1);
+	dev->ops->wait(dev, &waits);
+	CHECK("it waits", waits.until_ns != WAITS_FOREVER);
+	end();
+}
+
+static const char template[] = "/tmp/plex86-net-test-XXXXXX";
+static char place[sizeof(template)];
+
+/*
+ * A record: what was in its file stays until a boot begins, and a reader that
+ * does not read holds up nobody.
+ */
+static void records(void **state)
+{
+	struct net_options o = { .text = "user", .pairs = 1, .pcap = place };
+	struct plex86_net_hdr hdr = { 0 };
+	static struct vm_context other;
+	static u8 bytes[1 << 16];
+	int fd, i;
+
+	(void)state;
+	strcpy(place, template);
+	fd = mkstemp(place);
+	CHECK_EQ("file", write(fd, "precious", 8), 8);
+	other.options.net[0] = o;
+	other.options.nets = 1;
+	CHECK_EQ("opened", nets_add(&other), 0);
+	CHECK_EQ("opened", lseek(fd, 0, SEEK_END), 8);
+	devices_close(&other);
+	begin(0, &o);
+	CHECK_EQ("begun", lseek(fd, 0, SEEK_END), 24);
+	CHECK_EQ("frame", transmit("frame", &hdr, HDR + 60), 0);
+	CHECK_EQ("frame", lseek(fd, 0, SEEK_END), 24 + 16 + 60);
+	dev->ops->start(dev, device_page(dev));
+	CHECK_EQ("next boot", lseek(fd, 0, SEEK_END), 24 + 16 + 60);
+	end();
+	close(fd);
+	unlink(place);
+
+	/* No reader, and one that does not read. */
+	CHECK_EQ("FIFO", mkfifo(place, 0600), 0);
+	CHECK_EQ("no reader", nets_add(&other), (u64)-1);
+	fd = open(place, O_RDONLY | O_NONBLOCK);
+	begin(0, &o);
+	for (i = 0; i < 40; i++)
+		CHECK_EQ("FIFO", transmit("FIFO", &hdr, HDR + 60000), 0);
+	CHECK_EQ("FIFO", complaints, 1);
+	for (i = 0; read(fd, bytes, sizeof(bytes)) > 0; i++)
+		;
+	CHECK("some of them", i >= 3);
+	CHECK_EQ("its end", read(fd, bytes, sizeof(bytes)), 0);
+	end();
+	close(fd);
+	unlink(place);
+}
+
+/* One turn of the launcher; false: it would sleep instead. */
+static bool turn(void)
+{
+	static struct waits waits;
+	bool come;
+
+	waits_begin(&waits);
+	dev->ops->wait(dev, &waits);
+	come = poll(waits.fds, waits.count, 0) > 0 || waits.until_ns <= now;
+	if (come)
+		dev->ops->work(dev, &waits);
+	return come;
+}
+
+/* Turns until it sleeps, which it must. */
+static void settle(const char *r)
+{
+	u32 i;
+
+	for (i = 0; turn(); i++)
+		CHECK(row("%s: sleeps", r), i < 20);
+}
+
+/* Submits frames, more than the other end takes without reading. */
+static void fill(u32 frames)
+{
+	struct plex86_sub sub = {
+		.op = PLEX86_NET_OP_TX, .segs = 1,
+		.seg = { { BUFFERS, 60000, 0 } },
+	};
+	u32 i;
+
+	for (i = 0; i < frames; i++)
+		submit(1, &sub);
+	work();
+	settle("full");
+	CHECK("full", ring(1)->comp_prod < frames);
+}
+
+/* All of them go, whenever the other end reads. */
+static void all_go(u32 frames)
+{
+	u32 i;
+
+	fill(frames);
+	for (i = 0; ring(1)->comp_prod < frames; i++) {
+		drain();
+		/* It reads again just before the back end's own turn. */
+		drain_after = 2;
+		CHECK(row("wake-up %u", i), turn());
+	}
+	drain_after = 0;
+	drain();
+	settle("all sent");
+}
+
+static void connect_to_place(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+
+	strcpy(name.sun_path, place);
+	other_end[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK_EQ("connect", connect(other_end[0], (void *)&name, sizeof(name)),
+		 0);
+}
+
+static void hang_up(void)
+{
+	close(other_end[0]);
+	other_end[0] = -1;
+}
+
+/* A device of --net socket, and its peer. */
+static void begin_socket(bool server)
+{
+	struct net_options o = {
+		.text = "socket", .kind = NET_SOCKET, .pairs = 1, .path = place,
+		.server = server,
+	};
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd;
+
+	strcpy(place, template);
+	close(mkstemp(place));
+	unlink(place);
+	if (server) {
+		begin(0, &o);
+		connect_to_place();
+		return;
+	}
+	strcpy(name.sun_path, place);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK_EQ("bind", bind(fd, (void *)&name, sizeof(name)), 0);
+	CHECK_EQ("listen", listen(fd, 1), 0);
+	begin(0, &o);
+	other_end[0] = accept(fd, NULL, NULL);
+	/* Nobody is there when it looks for another. */
+	close(fd);
+	unlink(place);
+}
+
+static void end_socket(void)
+{
+	end();
+	hang_up();
+}
+
+static bool link_is_up(void)
+{
+	const struct plex86_net_config *config =
+		(void *)((u8 *)device_page(dev) + PLEX86_DEV_CONFIG);
+
+	return config->link & PLEX86_NET_LINK_UP;
+}
+
+/* 60 bytes for everybody, and what is said to be their number. */
+static void peer_sends(u8 length)
+{
+	u8 bytes[64] = { 0, 0, 0, length, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	CHECK_EQ("frame", write(other_end[0], bytes, sizeof(bytes)),
+		 sizeof(bytes));
+}
+
+static void socket_wakes(void **state)
+{
+	(void)state;
+	begin_socket(false);
+	all_go(40);
+	end_socket();
+}
+
+static void socket_hangs_up(void **state)
+{
+	(void)state;
+	/* While a frame of its own waits for buffers. */
+	begin_socket(false);
+	work();
+	peer_sends(60);
+	settle("no buffers");
+	hang_up();
+	settle("hung up");
+	CHECK("not read yet", link_is_up());
+	post(1, BUFFERS, 1024);
+	work();
+	CHECK_EQ("frame", ring(0)->comp_prod, 1);
+	settle("read");
+	CHECK("read", !link_is_up());
+	end_socket();
+
+	/* While there is no driver. */
+	begin_socket(false);
+	states[0].ready = false;
+	settle("no driver");
+	hang_up();
+	settle("no driver");
+	CHECK("no driver", !link_is_up());
+	end_socket();
+}
+
+/* What one peer did not take does not wait for the next. */
+static void socket_drops(void **state)
+{
+	(void)state;
+	begin_socket(true);
+	settle("connected");
+	fill(40);
+	peer_sends(1);
+	settle("dropped");
+	CHECK("dropped", !link_is_up());
+	CHECK_EQ("dropped", ring(1)->comp_prod, 40);
+	end_socket();
+}
+
+static void no_descriptor(void **state)
+{
+	(void)state;
+	begin_socket(true);
+	accept_fails = true;
+	settle("none");
+	CHECK("none", !link_is_up());
+	accept_fails = false;
+	now += 1000000000;
+	settle("later");
+	CHECK("later", link_is_up());
+	end_socket();
+}
+
+/* Said once, until there was a good one. */
+static void bad_frames(void **state)
+{
+	static const struct {
+		u8 length;
+		u32 complaints;
+	} table[] = { { 1, 1 }, { 2, 1 }, { 60, 1 }, { 3, 2 }, { 4, 2 } };
+	u32 i;
+
+	(void)state;
+	begin_socket(true);
+	post(1, BUFFERS, 1024);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		settle("connected");
+		CHECK("connected", link_is_up());
+		peer_sends(table[i].length);
+		settle("sent");
+		CHECK_EQ(row("frame %u", i), complaints, table[i].complaints);
+		hang_up();
+		settle("hung up");
+		connect_to_place();
+	}
+	CHECK_EQ("the good one", ring(0)->comp_prod, 1);
+	end_socket();
+}
+
+/* A device of --net tap.  Its index is that of an interface that is there. */
+static void begin_tap(u32 pairs)
+{
+	static char name[] = "lo";
+	struct net_options o = {
+		.text = "tap", .kind = NET_TAP, .pairs = pairs, .ifname = name,
+	};
+
+	taps = 0;
+	tap_flags = IFF_UP;
+	begin(0, &o);
+	CHECK_EQ("open", taps, pairs);
+}
+
+static void end_tap(void)
+{
+	end();
+	while (taps)
+		close(other_end[--taps]);
+}
+
+static void tap_wakes(void **state)
+{
+	(void)state;
+	begin_tap(1);
+	all_go(40);
+	end_tap();
+}
+
+/* A pair without buffers holds up itself alone. */
+static void dry_pair(void **state)
+{
+	struct plex86_sub sub = {
+		.op = PLEX86_NET_OP_RX, .segs = 1,
+		.seg = { { BUFFERS, NET_BYTES, 0 } },
+	};
+	u8 bytes[HDR + 60];
+	u32 i;
+
+	(void)state;
+	memset(bytes, 0, HDR);
+	memset(bytes + HDR, 0xff, 60);
+	begin_tap(2);
+	submit(PLEX86_NET_RX(1), &sub);
+	work();
+	for (i = 0; i < 2; i++) {
+		CHECK_EQ("frame", write(other_end[i], bytes, sizeof(bytes)),
+			 sizeof(bytes));
+		settle(row("frame %u", i));
+	}
+	CHECK_EQ("0", ring(PLEX86_NET_RX(0))->comp_prod, 0);
+	CHECK_EQ("1", ring(PLEX86_NET_RX(1))->comp_prod, 1);
+	end_tap();
+}
+
+/* More news of links than the socket holds: the interface is asked. */
+static void lost_news(void **state)
+{
+	struct waits waits = { 0 };
+	u32 i;
+
+	(void)state;
+	begin_tap(1);
+	settle("up");
+	CHECK("up", link_is_up());
+	dev->ops->wait(dev, &waits);
+	for (i = 0; i < waits.count; i++)
+		waits.fds[i].revents = POLLERR;
+	news_lost = true;
+	tap_flags = 0;
+	dev->ops->work(dev, &waits);
+	CHECK("down", !link_is_up());
+	free(waits.fds);
+	end_tap();
+}
+
 /* Anything in all rings, for ever: nothing but statuses may come of it. */
 static void hostile_guest(void **state)
 {
@@ -664,7 +1172,14 @@ int main(void)
 		cmocka_unit_test(transmits), cmocka_unit_test(bad_transmits),
 		cmocka_unit_test(receives), cmocka_unit_test(bad_buffers),
 		cmocka_unit_test(filters), cmocka_unit_test(features),
-		cmocka_unit_test(rates), cmocka_unit_test(hostile_guest),
+		cmocka_unit_test(rates), cmocka_unit_test(slow_rate),
+		cmocka_unit_test(limited_pair), cmocka_unit_test(records),
+		cmocka_unit_test(socket_wakes),
+		cmocka_unit_test(socket_hangs_up),
+		cmocka_unit_test(socket_drops), cmocka_unit_test(no_descriptor),
+		cmocka_unit_test(bad_frames), cmocka_unit_test(tap_wakes),
+		cmocka_unit_test(dry_pair), cmocka_unit_test(lost_news),
+		cmocka_unit_test(hostile_guest),
 	};
 
 	return RUN_TESTS("net", tests, setup, teardown);

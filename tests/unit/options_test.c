@@ -342,6 +342,8 @@ static void net_refused(void **state)
 		{ "user,rx-rate=1MM", "not a rate" },
 		{ "user,rx-rate=1001G", "not a rate" },
 		{ "user,tx-rate=1000000000000G", "not a rate" },
+		/* A product that would not fit 64 bits. */
+		{ "user,rx-rate=18446744074G", "not a rate" },
 		{ "user,tx-rate=-1M", "tx-rate=-1M" },
 	};
 	char longer[200];

@@ -234,6 +234,7 @@ static void segments(void **state)
 		u32 comp = ring->comp_prod;
 
 		ring->comp_cons = comp;
+		queue_attach(&q);
 		submit(&sub);
 		CHECK_EQ(r, queue_next(&q, req), table[i].ok);
 		CHECK_EQ(r, ring->sub_cons, ring->sub_prod);
@@ -382,6 +383,7 @@ static void index_wrap(void **state)
 	for (i = 0; i < 64; i++) {
 		u32 batch = 1 + i % ENTRIES;
 
+		queue_attach(&q);
 		for (n = 0; n < batch; n++) {
 			struct plex86_sub sub = one_segment(i * 16 + n, n, 1);
 
@@ -493,6 +495,11 @@ static void broken_is_left_alone(void **state)
 	CHECK_EQ("next", queue_next(&q, req), false);
 	CHECK_EQ("next", queue_attach(&q), false);
 	CHECK_EQ("next", ring->comp_prod, ENTRIES);
+	/* What was under way when it broke, though there is room by now. */
+	ring->comp_cons = ring->comp_prod;
+	queue_complete(&q, 77, PLEX86_S_OK, 0, 0);
+	CHECK_EQ("under way", ring->comp_prod, ENTRIES);
+	CHECK_EQ("under way", queue_wants_interrupt(&q), false);
 }
 
 /* The doorbell is asked for once the queue is seen empty, not before. */
@@ -596,9 +603,10 @@ static void no_lost_doorbell(void **state)
 			rung |= plex86_need_event(ring->sub_event,
 						  ring->sub_prod, old) != 0;
 		} else if (rung) {
+			queue_attach(&q);
 			while (queue_next(&q, req))
 				;
-			rung = 0;
+			rung = queue_unfinished(&q);
 		}
 		CHECK(row("step %u", i), rung || q.sub_cons == ring->sub_prod);
 	}
@@ -902,6 +910,7 @@ static void pending_and_quiet(void **state)
 	for (i = 0; i < 3 * ENTRIES; i++) {
 		const char *r = row("request %u", i);
 
+		queue_attach(&q);
 		CHECK_EQ(r, queue_next(&q, req), false);
 		queue_quiet(&q);
 		old = ring->sub_prod;
@@ -924,6 +933,46 @@ static void pending_and_quiet(void **state)
 	old = ring->sub_event;
 	queue_quiet(&q);
 	CHECK_EQ("left alone", ring->sub_event, old);
+}
+
+/* A guest that makes them as fast as they are taken: good ones, and bad ones. */
+static void turn_ends(void **state)
+{
+	struct plex86_sub good = one_segment(1, 0, 16);
+	struct plex86_sub bad = one_segment(2, RAM, 16);
+	u32 n, i;
+
+	(void)state;
+	queue_attach(&q);
+	for (i = 0; i < ENTRIES; i++)
+		submit(&good);
+	CHECK_EQ("before", queue_unfinished(&q), false);
+	for (n = 0; queue_next(&q, req); n++) {
+		CHECK("good", n < ENTRIES);
+		queue_complete(&q, req->id, PLEX86_S_OK, 0, 0);
+		ring->comp_cons = ring->comp_prod;
+		submit(&good);
+	}
+	CHECK_EQ("good", n, ENTRIES);
+	CHECK_EQ("good", queue_unfinished(&q), true);
+	/* What is left is taken without a ring: none is asked for. */
+	CHECK_EQ("no ring", ring->sub_event, 0);
+
+	memset(ram, 0, RAM);
+	place(ENTRIES);
+	queue_attach(&q);
+	submit(&good);
+	CHECK_EQ("one", queue_next(&q, req), true);
+	for (i = 0; i < ENTRIES; i++)
+		submit(&bad);
+	CHECK_EQ("bad", queue_next(&q, req), false);
+	CHECK_EQ("bad", ring->sub_cons, ENTRIES);
+	CHECK_EQ("bad", queue_unfinished(&q), true);
+	queue_attach(&q);
+	CHECK_EQ("next turn", queue_next(&q, req), false);
+	CHECK_EQ("next turn", ring->sub_cons, ENTRIES + 1);
+	CHECK_EQ("next turn", ring->sub_event, ENTRIES + 1);
+	CHECK_EQ("next turn", queue_unfinished(&q), false);
 }
 
 /* Without a holder there is nothing to hold. */
@@ -957,7 +1006,7 @@ int main(void)
 		TEST(interrupt_suppression), TEST(need_event_model),
 		TEST(no_lost_doorbell), TEST(hostile_fuzz),
 		TEST(ring_is_held), TEST(ring_refused), TEST(segments_held),
-		TEST(no_holder), TEST(pending_and_quiet),
+		TEST(no_holder), TEST(pending_and_quiet), TEST(turn_ends),
 	};
 
 	return RUN_TESTS("queue", tests, NULL, NULL);

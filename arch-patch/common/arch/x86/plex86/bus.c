@@ -44,6 +44,11 @@ static bool plex86_present(unsigned int index)
 	       !(READ_ONCE(page->status) & PLEX86_DEV_GONE);
 }
 
+static int plex86_call_reset(unsigned int index)
+{
+	return plex86_call(PLEX86_CALL_DEV_RESET, index, 0, 0, 0, 0);
+}
+
 /*
  * What a driver may call.
  */
@@ -66,14 +71,18 @@ EXPORT_SYMBOL_GPL(plex86_device_ready);
  * @pdev: the device
  *
  * Afterwards the host knows none of its rings and writes no memory of its
- * requests, and no event comes to the driver.
+ * requests, and no event comes to the driver.  That is so already of a device
+ * that is gone, whose place this call would give to another one.
  */
 void plex86_device_reset(struct plex86_device *pdev)
 {
 	/* One CPU, and no handler of its own runs: it sees this from now on. */
 	WRITE_ONCE(pdev->ready, false);
 	barrier();
-	plex86_call(PLEX86_CALL_DEV_RESET, pdev->index, 0, 0, 0, 0);
+	/* It may go between the two. */
+	if (!plex86_device_gone(pdev) &&
+	    plex86_call_reset(pdev->index) == -ENODEV)
+		WRITE_ONCE(pdev->gone, true);
 }
 EXPORT_SYMBOL_GPL(plex86_device_reset);
 
@@ -84,11 +93,13 @@ EXPORT_SYMBOL_GPL(plex86_device_reset);
  * As it was when probe() was called: a driver that does without its rings for a
  * while sets them up anew after this.
  *
- * Return: 0, or what the host answered.
+ * Return: 0, -ENODEV if the device is gone, or what the host answered.
  */
 int plex86_device_restart(struct plex86_device *pdev)
 {
 	plex86_device_reset(pdev);
+	if (READ_ONCE(pdev->gone))
+		return -ENODEV;
 	return plex86_call(PLEX86_CALL_DEV_ACCEPT, pdev->index,
 			   lower_32_bits(pdev->features),
 			   upper_32_bits(pdev->features), 0, 0);
@@ -266,8 +277,15 @@ static void plex86_device_remove(unsigned int index)
 {
 	struct plex86_device *pdev = plex86_devices[index];
 
+	/* Its driver waits for nothing, even if the host has not kept the rules. */
+	if (!plex86_device_gone(pdev)) {
+		WRITE_ONCE(pdev->gone, true);
+		plex86_call_reset(index);
+	}
 	WRITE_ONCE(plex86_devices[index], NULL);
 	device_unregister(&pdev->dev);
+	/* Now another device may come to this place. */
+	plex86_call_reset(index);
 }
 
 static void plex86_device_reconfigured(struct plex86_device *pdev)
@@ -289,7 +307,7 @@ static bool plex86_device_differs(const struct plex86_device *pdev,
 {
 	if (!pdev)
 		return plex86_present(index);
-	return !plex86_present(index) ||
+	return READ_ONCE(pdev->gone) || !plex86_present(index) ||
 	       READ_ONCE(pdev->page->generation) != pdev->generation;
 }
 
@@ -302,7 +320,7 @@ static void plex86_bus_update(struct work_struct *work)
 	for_each_set_bit(index, plex86_changed, PLEX86_MAX_DEVICES) {
 		clear_bit(index, plex86_changed);
 		pdev = plex86_devices[index];
-		if (pdev && !plex86_present(index)) {
+		if (pdev && (plex86_device_gone(pdev) || !plex86_present(index))) {
 			plex86_device_remove(index);
 			pdev = NULL;
 		}

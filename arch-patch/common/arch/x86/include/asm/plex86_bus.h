@@ -7,7 +7,8 @@
  * plex86_device_ready(); then interrupt() and config_changed() come; remove()
  * first stops the device with plex86_device_reset(), after which the host
  * touches none of its memory, and then frees.  A device may also go away by
- * itself: plex86_device_gone() tells, and remove() follows.
+ * itself: plex86_device_gone() tells, and remove() follows.  Its place is the
+ * host's again when the bus has let go of it, after remove().
  */
 #ifndef _ASM_X86_PLEX86_BUS_H
 #define _ASM_X86_PLEX86_BUS_H
@@ -24,6 +25,7 @@
  * @page: its page, which the host writes: READ_ONCE(), and believe nothing
  * @generation: of the configuration, as last reported to the driver
  * @ready: interrupt() and config_changed() may be called
+ * @gone: it was withdrawn, and stays so whatever its page says later
  */
 struct plex86_device {
 	struct device dev;
@@ -33,6 +35,7 @@ struct plex86_device {
 	const struct plex86_dev *page;
 	u32 generation;
 	bool ready;
+	bool gone;
 };
 
 /**
@@ -78,9 +81,11 @@ int plex86_config_read(struct plex86_device *pdev, void *config, u32 bytes);
  *
  * Such a device completes nothing any more.
  */
-static inline bool plex86_device_gone(const struct plex86_device *pdev)
+static inline bool plex86_device_gone(struct plex86_device *pdev)
 {
-	return READ_ONCE(pdev->page->status) & PLEX86_DEV_GONE;
+	if (READ_ONCE(pdev->page->status) & PLEX86_DEV_GONE)
+		WRITE_ONCE(pdev->gone, true);
+	return READ_ONCE(pdev->gone);
 }
 
 /**
