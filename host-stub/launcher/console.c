@@ -438,7 +438,7 @@ static void await_reader(int slave)
 	struct timespec step = { .tv_nsec = 10000000 };
 	int i, unread, before = 0, none = 0;
 
-	for (i = 0; i < 100 && none < 3; i++) {
+	for (i = 0; i < 100 && none < 10; i++) {
 		if (ioctl(slave, FIONREAD, &unread))
 			break;
 		none = unread ? 0 : none + 1;
