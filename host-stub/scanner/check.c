@@ -53,7 +53,8 @@ static void help(void)
 	     "A bzImage has no names of functions, which is needed to tell that some\n"
 	     "code is unreachable; and 'plex86 run' wants the vmlinux.\n"
 	     "\n"
-	     "Exit status: 0 certified; 1 the file cannot be read; 2 not virtualizable.");
+	     "Exit status: 0 certified; 1 the file cannot be read, or what was asked for\n"
+	     "not be done; 2 not virtualizable.");
 }
 
 /* 0, or -1 after saying what is wrong. */
@@ -115,12 +116,13 @@ static int show(const struct check_options *o, const struct file *file,
 	if (fflush(stdout) || ferror(stdout) || bad) {
 		complain("standard output: %s", strerror(errno));
 		status = EXIT_UNREADABLE;
-	} else if (o->certificate && status == EXIT_CERTIFIED &&
-		   certificate_write(o->certificate, &p, file->data,
-				     file->bytes)) {
-		complain("--certificate %s: %s", o->certificate,
-			 strerror(errno));
-		status = EXIT_UNREADABLE;
+	} else if (o->certificate && status == EXIT_CERTIFIED) {
+		const char *error = certificate_write(o->certificate, &p, file);
+
+		if (error) {
+			complain("--certificate %s: %s", o->certificate, error);
+			status = EXIT_UNREADABLE;
+		}
 	}
 	lines_close(p.lines);
 	return status;

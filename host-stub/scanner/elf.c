@@ -12,6 +12,8 @@
 
 /* A kernel has some ten. */
 #define CODES_MAX	256u
+/* Of all code; a kernel with everything in it has 30 MiB. */
+#define CODE_MAX_BYTES	(256u << 20)
 
 static bool inside(const struct kernel *k, u64 offset, u64 bytes)
 {
@@ -90,6 +92,8 @@ static const char *check_sections(const struct kernel *k)
 		return "damaged: it has more executable sections than any kernel";
 	if (code > k->elf_bytes)
 		return "damaged: its sections overlap";
+	if (code > CODE_MAX_BYTES)
+		return "damaged: it has more code than any kernel";
 	return NULL;
 }
 

@@ -306,13 +306,28 @@ json_t *print_summary(const struct print *p)
 	return o;
 }
 
+/* A file's name, which need not be UTF-8: then with '?' for what is not ASCII. */
+static json_t *json_name(const char *name)
+{
+	json_t *o = json_string(name);
+	char *ascii = o ? NULL : strdup(name), *c;
+
+	for (c = ascii; c && *c; c++)
+		if (*c < 0)
+			*c = '?';
+	if (ascii)
+		o = json_string(ascii);
+	free(ascii);
+	return o;
+}
+
 /* print_json() - the same as print_text(), with each instruction; 0 or -1 */
 int print_json(const struct print *p)
 {
 	json_t *o = print_summary(p);
 	int ret;
 
-	json_object_set_new(o, "file", json_string(p->name));
+	json_object_set_new(o, "file", json_name(p->name));
 	json_object_set_new(o, "instructions", json_findings(p));
 	json_object_set_new(o, "pkru", json_pkru(p));
 	ret = json_dumpf(o, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);

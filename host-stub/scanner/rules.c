@@ -86,6 +86,7 @@ static const struct rule rules[] = {
 	{ ZYDIS_MNEMONIC_WRPKRU, REFUSED, "WRPKRU", "#UD where the host isolates by protection keys", { 0 } },
 	{ ZYDIS_MNEMONIC_VMCALL, REFUSED, "VMCALL", "is for the hypervisor below the host, if there is one", { 0 } },
 	{ ZYDIS_MNEMONIC_VMMCALL, REFUSED, "VMMCALL", "is for the hypervisor below the host, if there is one", { 0 } },
+	{ ZYDIS_MNEMONIC_RDPRU, REFUSED, "RDPRU", "reads the host's counters, without a trap", { 0 } },
 	/* Zydis does not say of these that they are privileged. */
 	{ ZYDIS_MNEMONIC_GETSEC, REFUSED, "GETSEC", "privileged, and no host does it", { 0 } },
 	{ ZYDIS_MNEMONIC_ENCLV, REFUSED, "enclv", "privileged, and no host does it", { 0 } },
@@ -129,6 +130,8 @@ static const struct rule rules[] = {
 	{ ZYDIS_MNEMONIC_VMWRITE, HIDDEN, "vmwrite", "VMX", FEATURE(1, 0, REG_ECX, 5) },
 	{ ZYDIS_MNEMONIC_INVEPT, HIDDEN, "invept", "VMX", FEATURE(1, 0, REG_ECX, 5) },
 	{ ZYDIS_MNEMONIC_INVVPID, HIDDEN, "invvpid", "VMX", FEATURE(1, 0, REG_ECX, 5) },
+	{ ZYDIS_MNEMONIC_VMFUNC, HIDDEN, "vmfunc", "VMX", FEATURE(1, 0, REG_ECX, 5) },
+	{ ZYDIS_MNEMONIC_ENQCMDS, HIDDEN, "enqcmds", "ENQCMD", FEATURE(7, 0, REG_ECX, 29) },
 	{ ZYDIS_MNEMONIC_SYSRET, HIDDEN, "SYSRET", "SYSCALL", FEATURE(0x80000001, 0, REG_EDX, 11) },
 };
 

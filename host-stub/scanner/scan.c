@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Ours have some 8,000 of each kind, others five times as many. */
+#define FINDINGS_MAX	(1u << 18)
+
 struct sweep {
 	const struct kernel *kernel;
 	struct report *report;
@@ -23,6 +26,7 @@ struct sweep {
 	u32 sites;
 	ZydisDecoder decoder;
 	bool no_memory;
+	bool stop;		/* there is no sense in going on */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -207,16 +211,30 @@ static void place(struct sweep *s, u32 address, const char **function,
 	*offset = symbol ? address - symbol->address : 0;
 }
 
-static struct finding *found(struct sweep *s, const struct code *code, u32 at,
-			     u32 len, const struct judged *judged)
+/* What has more than any kernel is not looked through to its end. */
+static bool room_for(struct sweep *s, u32 count)
+{
+	if (count < FINDINGS_MAX)
+		return true;
+	if (!s->stop)
+		problem(s->report, "damaged: it has more of this than any kernel; what is behind is not looked at");
+	s->stop = true;
+	return false;
+}
+
+static void found(struct sweep *s, const struct code *code, u32 at, u32 len,
+		  const struct judged *judged)
 {
 	struct report *r = s->report;
-	struct finding *f = one_more((void **)&r->finding, &r->findings,
-				     sizeof(*f));
+	struct finding *f;
 
+	if (!room_for(s, r->findings))
+		return;
+	f = one_more((void **)&r->finding, &r->findings, sizeof(*f));
 	if (!f) {
 		s->no_memory = true;
-		return NULL;
+		s->stop = true;
+		return;
 	}
 	f->address = code->address + at;
 	f->len = (u8)len;
@@ -228,7 +246,6 @@ static struct finding *found(struct sweep *s, const struct code *code, u32 at,
 	f->section = code->name;
 	place(s, f->address, &f->function, &f->offset);
 	r->verdicts[judged->verdict]++;
-	return f;
 }
 
 /* Bytes in which code goes on that is none: a run of them is one finding. */
@@ -252,18 +269,22 @@ static void undecoded(struct sweep *s, const struct code *code, u32 at)
 
 /* What loads PKRU at @at, whatever the code around it is. */
 static void loads_pkru(struct sweep *s, const struct code *code, u32 at,
-		       bool instruction)
+		       bool wrpkru, bool instruction)
 {
 	struct report *r = s->report;
 	const struct plex86_site *site = site_at(s, code->address + at, 3);
-	struct pkru *p = one_more((void **)&r->pkru, &r->pkrus, sizeof(*p));
+	struct pkru *p;
 
+	if (!room_for(s, r->pkrus))
+		return;
+	p = one_more((void **)&r->pkru, &r->pkrus, sizeof(*p));
 	if (!p) {
 		s->no_memory = true;
+		s->stop = true;
 		return;
 	}
 	p->address = code->address + at;
-	p->wrpkru = code->data[at + 1] == 0x01;
+	p->wrpkru = wrpkru;
 	p->section = code->name;
 	place(s, p->address, &p->function, &p->offset);
 	if (site && site->kind == PLEX86_SITE_XRSTOR &&
@@ -281,6 +302,21 @@ static void loads_pkru(struct sweep *s, const struct code *code, u32 at,
 	}
 }
 
+/* Three bytes that lie in more than one section; false if there are none. */
+static bool read_across(const struct kernel *kernel, u32 address, u8 *bytes)
+{
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		const u8 *at = kernel_at(kernel, address + i, 1);
+
+		if (!at)
+			return false;
+		bytes[i] = *at;
+	}
+	return true;
+}
+
 /* Those that begin in the @len bytes at @at, which are one instruction or none. */
 static void look_for_pkru(struct sweep *s, const struct code *code, u32 at,
 			  u32 len, const ZydisDecodedInstruction *insn)
@@ -290,9 +326,20 @@ static void look_for_pkru(struct sweep *s, const struct code *code, u32 at,
 	if (insn && (insn->mnemonic == ZYDIS_MNEMONIC_WRPKRU ||
 		     insn->mnemonic == ZYDIS_MNEMONIC_XRSTOR))
 		opcode = at + insn->raw.prefix_count;
-	for (; at < end && at + 3 <= code->bytes; at++)
-		if (code->data[at] == 0x0f && core_scan_hit(code->data + at))
-			loads_pkru(s, code, at, at == opcode);
+	for (; at < end; at++) {
+		const u8 *bytes = code->data + at;
+		u8 across[3];
+
+		if (*bytes != 0x0f)
+			continue;
+		if (at + 3 > code->bytes) {
+			if (!read_across(s->kernel, code->address + at, across))
+				continue;
+			bytes = across;
+		}
+		if (core_scan_hit(bytes))
+			loads_pkru(s, code, at, bytes[1] == 0x01, at == opcode);
+	}
 }
 
 /* The UD1 NEXT that was found last has nothing behind it that the host would do. */
@@ -338,7 +385,7 @@ static void sweep_code(struct sweep *s, u32 n)
 	u32 at = 0, symbol = 0, end;
 	bool next = false;
 
-	while (at < code->bytes && !s->no_memory) {
+	while (at < code->bytes && !s->stop) {
 		while (symbol < k->symbols &&
 		       (k->symbol[symbol].code != n ||
 			k->symbol[symbol].address - code->address <= at))
@@ -366,7 +413,7 @@ static void sweep_code(struct sweep *s, u32 n)
 		       end == at + insn.length;
 		at = end;
 	}
-	if (next && !s->no_memory)
+	if (next && !s->stop)
 		nothing_next(s->report);
 }
 
@@ -396,7 +443,11 @@ int scan(const struct kernel *kernel, struct report *report)
 	check_options(&s);
 	take_sites(&s);
 	rules_decoder(&s.decoder);
-	for (i = 0; i < kernel->codes && !s.no_memory; i++) {
+	if (report->has_note &&
+	    !kernel_code_at(kernel, report->image.entry +
+				    report->image.note.page_offset))
+		problem(report, "damaged: its entry point is not in an executable section");
+	for (i = 0; i < kernel->codes && !s.stop; i++) {
 		if (report->has_note)
 			check_loaded(&s, &kernel->code[i]);
 		sweep_code(&s, i);

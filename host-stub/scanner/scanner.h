@@ -194,8 +194,9 @@ struct json_t *print_summary(const struct print *p);
 /* certificate.c: its file's name is the kernel's and this */
 #define CERTIFICATE_SUFFIX	".certificate"
 
-int certificate_write(const char *name, const struct print *p, const u8 *file,
-		      u64 bytes);
+struct file;
+const char *certificate_write(const char *name, const struct print *p,
+			      const struct file *file);
 bool certificate_holds(const char *kernel_name, const u8 *file, u64 bytes);
 
 #endif
