@@ -20,9 +20,7 @@
 	.globl	start
 	.type	start, @function
 start:
-site:	cli
-	nopl	0(%eax)
-	.skip	PLEX86_SITE_CLI_LEN - (. - site), 0x90
+site:	.byte	0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00, 0xfa	/* its form: nopw, cli */
 	pushf
 	lgdt	(%eax)
 	in	$0x60, %al
