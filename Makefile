@@ -75,7 +75,7 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
 .PHONY: test
-test: deps-test all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
+test: deps-test deps-fuzz all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
@@ -86,6 +86,14 @@ bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initra
 	@tools/bench-disk
 	@tools/bench-net --line $(LINE)
 	@tools/bench-http --line $(LINE)
+
+# All targets, or one, for so many seconds each.
+TARGET ?= $(shell $(MAKE) -s -C tests/fuzz list)
+TIME ?= 600
+.PHONY: fuzz
+fuzz: deps-host deps-fuzz
+	@$(MAKE) -s -C tests/fuzz BUILD=$(abspath $(B))
+	@printf '%s\n' $(TARGET) | xargs -P $(JOBS) -I '{}' tests/fuzz/run '{}' '$(TIME)'
 
 .PHONY: check
 check: deps-check $(KNOWN:%=$(B)/linux-%/.config)
@@ -118,7 +126,7 @@ help:
 
 # --- Packages: named and installed when missing, else not a word
 
-DEPS := $(addprefix deps-,host rootfs test bench check patch menuconfig)
+DEPS := $(addprefix deps-,host rootfs test fuzz bench check patch menuconfig)
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	@tools/deps $*

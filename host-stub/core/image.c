@@ -11,6 +11,7 @@
 #include "image.h"
 
 #define NOTE_ALIGN(n)	(((n) + 3) & ~3ull)
+#define NOTES_MAX	1024u		/* a kernel has some three */
 
 static const Elf32_Phdr *phdr_at(const u8 *file, u64 size,
 				 const Elf32_Ehdr *ehdr, u32 n)
@@ -22,8 +23,10 @@ static const Elf32_Phdr *phdr_at(const u8 *file, u64 size,
 	return (const Elf32_Phdr *)(const void *)(file + at);
 }
 
+/* @left: so many notes may still be looked at. */
 static const char *find_note(const u8 *file, u64 size,
-			     const Elf32_Phdr *phdr, struct plex86_note *out)
+			     const Elf32_Phdr *phdr, u32 *left,
+			     struct plex86_note *out)
 {
 	u64 at = phdr->p_offset, end = at + phdr->p_filesz;
 	Elf32_Nhdr nhdr;
@@ -33,6 +36,9 @@ static const char *find_note(const u8 *file, u64 size,
 	while (end - at >= sizeof(nhdr)) {
 		u64 name, desc;
 
+		if (!*left)
+			return "damaged: it has more notes than any kernel";
+		--*left;
 		memcpy(&nhdr, file + at, sizeof(nhdr));
 		name = at + sizeof(nhdr);
 		desc = name + NOTE_ALIGN((u64)nhdr.n_namesz);
@@ -65,8 +71,9 @@ const char *image_check(const u8 *file, u64 size, struct image *image)
 {
 	const Elf32_Ehdr *ehdr = (const void *)file;
 	const Elf32_Phdr *phdr;
+	u32 notes = NOTES_MAX, i;
 	const char *error;
-	u32 i;
+	u64 loaded = 0;
 
 	memset(image, 0, sizeof(*image));
 	if (!size)
@@ -90,7 +97,8 @@ const char *image_check(const u8 *file, u64 size, struct image *image)
 		if (!phdr)
 			return "truncated: the program headers are incomplete";
 		if (phdr->p_type == PT_NOTE) {
-			error = find_note(file, size, phdr, &image->note);
+			error = find_note(file, size, phdr, &notes,
+					  &image->note);
 			if (error)
 				return error;
 		}
@@ -99,6 +107,9 @@ const char *image_check(const u8 *file, u64 size, struct image *image)
 		if (phdr->p_offset > size ||
 		    phdr->p_filesz > size - phdr->p_offset)
 			return "truncated: a segment lies beyond the end of the file";
+		loaded += phdr->p_filesz;
+		if (loaded > size)
+			return "damaged: its segments overlap";
 		if (phdr->p_filesz > phdr->p_memsz ||
 		    (u64)phdr->p_paddr + phdr->p_memsz > 0xffffffffu)
 			return "damaged: a segment's sizes contradict each other";

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #define CONFIG_MAX_BYTES	(4u << 20)
+#define STARTS_MAX		16u	/* that may be no configuration's */
 
 /*
  * The conditions of PLEX86_GUEST (arch-patch, plex86/Kconfig), which say
@@ -95,8 +96,12 @@ char *config_extract(const u8 *data, u64 bytes)
 	static const char start[] = "IKCFG_ST", end[] = "IKCFG_ED";
 	const u8 *at = data, *stop = data + bytes, *last;
 	char *text;
+	u32 n;
 
-	while ((at = memmem(at, (size_t)(stop - at), start, 8))) {
+	for (n = 0; n < STARTS_MAX; n++) {
+		at = memmem(at, (size_t)(stop - at), start, 8);
+		if (!at)
+			return NULL;
 		at += 8;
 		last = memmem(at, (size_t)(stop - at), end, 8);
 		if (!last)

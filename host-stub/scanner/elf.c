@@ -15,6 +15,9 @@
 /* Of all code; a kernel with everything in it has 30 MiB. */
 #define CODE_MAX_BYTES	(256u << 20)
 
+/* The kernel's own limit, KSYM_NAME_LEN. */
+#define NAME_MAX_BYTES	512u
+
 static bool inside(const struct kernel *k, u64 offset, u64 bytes)
 {
 	return offset <= k->elf_bytes && bytes <= k->elf_bytes - offset;
@@ -36,20 +39,22 @@ static Elf32_Shdr section_at(const struct kernel *k, u32 n)
 }
 
 /*
- * A NUL-terminated string of section @strings; "" if it is none, or would do
- * something to a terminal.
+ * A NUL-terminated string of section @strings; "" if it is none, or too long, or
+ * would do something to a terminal.
  */
 static const char *string_at(const struct kernel *k, const Elf32_Shdr *strings,
 			     u32 offset)
 {
-	const char *at = (const char *)k->elf + strings->sh_offset, *c;
+	const char *at = (const char *)k->elf + strings->sh_offset + offset;
+	u32 left, i;
 
 	if (strings->sh_type != SHT_STRTAB || offset >= strings->sh_size)
 		return "";
-	for (c = at + offset; c < at + strings->sh_size; c++) {
-		if (!*c)
-			return at + offset;
-		if (*c <= ' ' || *c > '~')
+	left = strings->sh_size - offset;
+	for (i = 0; i < left && i < NAME_MAX_BYTES; i++) {
+		if (!at[i])
+			return at;
+		if (at[i] <= ' ' || at[i] > '~')
 			break;
 	}
 	return "";

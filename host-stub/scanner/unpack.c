@@ -28,7 +28,7 @@ static const char *const bad_payload =
 /* Room for more, behind the @out->bytes that are there; NULL or an error. */
 static const char *grow(struct output *out)
 {
-	u64 room = out->room ? out->room * 2 : 32u << 20;
+	u64 room = out->room ? out->room * 2 : 1u << 20;
 	u8 *data;
 
 	if (out->bytes < out->room)

@@ -355,6 +355,43 @@ static void wrong_files(void **state)
 	}
 }
 
+/*
+ * A file that would take hours to be looked at: as many headers as there can be,
+ * each of all that is behind them, which is read as notes too.
+ */
+static void endless_headers(void **state)
+{
+	const u32 headers = 0xffff, behind = 4u << 20;
+	const u32 at = sizeof(Elf32_Ehdr), bytes = headers * sizeof(Elf32_Phdr);
+	static const struct {
+		u32 type;
+		const char *error;
+	} table[] = {
+		{ PT_NOTE, "more notes" }, { PT_LOAD, "overlap" },
+	};
+	u8 *file = calloc(1, at + bytes + behind);
+	Elf32_Phdr *phdr = (Elf32_Phdr *)(void *)(file + at);
+	struct image found;
+	u32 i, n;
+
+	(void)state;
+	memcpy(file, &good.ehdr, sizeof(good.ehdr));
+	((Elf32_Ehdr *)(void *)file)->e_phoff = at;
+	((Elf32_Ehdr *)(void *)file)->e_phnum = headers;
+	for (n = 0; n < ARRAY_SIZE(table); n++) {
+		for (i = 0; i < headers; i++)
+			phdr[i] = (Elf32_Phdr){
+				.p_type = table[n].type, .p_offset = at + bytes,
+				.p_paddr = IMAGE_LOWEST, .p_filesz = behind,
+				.p_memsz = behind,
+			};
+		CHECK_STR(table[n].error,
+			  image_check(file, at + bytes + behind, &found),
+			  table[n].error);
+	}
+	free(file);
+}
+
 /* What is not wrong: later minors, longer notes, an empty table. */
 static void tolerated(void **state)
 {
@@ -645,6 +682,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(good_file), TEST(iret_sites), TEST(truncated), TEST(wrong_files),
+		TEST(endless_headers),
 		TEST(tolerated), TEST(no_memory_many_bytes),
 		TEST(nothing_to_load), TEST(wrong_sites), TEST(every_byte),
 		TEST(fuzz), TEST(rubbish), TEST(boot_params),

@@ -262,6 +262,51 @@ static void damaged_bzimage(void **state)
 	CHECK("some are opened", opened > 1);
 }
 
+/*
+ * Files that are not large, but of which it would take hours to look at all that
+ * they could mean: an end is found, or made.
+ */
+#define HOSTILE_BYTES	(8u << 20)
+
+/* Symbols, and a string of 8 MB that each names the rest of. */
+static void endless_names(void **state)
+{
+	u32 symbols = HOSTILE_BYTES / sizeof(Elf32_Sym), i;
+	struct small *file = calloc(1, sizeof(*file) + 2 * HOSTILE_BYTES);
+	Elf32_Sym *symbol = (Elf32_Sym *)(void *)(file + 1);
+	struct kernel kernel;
+
+	(void)state;
+	*file = good;
+	file->shdr[S_SYMTAB].sh_offset = sizeof(*file);
+	file->shdr[S_SYMTAB].sh_size = symbols * (u32)sizeof(*symbol);
+	file->shdr[S_STRTAB].sh_offset = sizeof(*file) + HOSTILE_BYTES;
+	file->shdr[S_STRTAB].sh_size = HOSTILE_BYTES;
+	for (i = 0; i < symbols; i++)
+		symbol[i] = (Elf32_Sym){ .st_name = i, .st_value = CODE,
+					 .st_info = STT_FUNC, .st_shndx = S_TEXT };
+	memset((u8 *)symbol + HOSTILE_BYTES, 'a', HOSTILE_BYTES);
+	CHECK_STR("open", kernel_open(&kernel, (u8 *)file, sizeof(*file) +
+				      2 * HOSTILE_BYTES), NULL);
+	CHECK_EQ("named", kernel.symbols, 0);
+	kernel_close(&kernel);
+	free(file);
+}
+
+/* Starts of a configuration, and their one end. */
+static void endless_configs(void **state)
+{
+	u8 *data = malloc(HOSTILE_BYTES);
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < HOSTILE_BYTES; i += 8)
+		memcpy(data + i, "IKCFG_ST", 8);
+	memcpy(data + HOSTILE_BYTES - 8, "IKCFG_ED", 8);
+	CHECK_STR("none", config_extract(data, HOSTILE_BYTES), NULL);
+	free(data);
+}
+
 /* Options by their whole names; what is not "is not set" either. */
 static void config_values(void **state)
 {
@@ -288,6 +333,8 @@ int main(void)
 		cmocka_unit_test(small),
 		cmocka_unit_test(damaged),
 		cmocka_unit_test(damaged_bzimage),
+		cmocka_unit_test(endless_names),
+		cmocka_unit_test(endless_configs),
 		cmocka_unit_test(config_values),
 	};
 
