@@ -179,8 +179,9 @@ SHORT = ["06", "0e", "16", "1e", "07", "17", "1f", "6c", "6d", "6e", "6f", "9c",
          "9a001000001000", "ea001000001000", "0f06", "0f08", "0f09", "0f30", "0f32", "0f33", "0f34",
          "0f35", "0fa0", "0fa1", "0fa2", "0fa8", "0fa9"]
 
-# WBINVD and VMMCALL with a prefix that the CPU ignores.
-OBJDUMP_LACKS = tuple(bytes.fromhex(code) for code in ("660f09", "f20f09", "660f01d9", "f20f01d9"))
+# WBINVD, VMMCALL and RDPRU with a prefix that the CPU ignores.
+OBJDUMP_LACKS = tuple(bytes.fromhex(code) for code in (
+    "660f09", "f20f09", "660f01d9", "f20f01d9", "660f01fd", "f20f01fd", "f30f01fd"))
 
 
 def encodings():
