@@ -35,6 +35,8 @@ void gate_learn_entry(struct state *state)
 					       (gate[1] & 0xffff0000);
 }
 
+#define POP_BYTES	1u
+
 /*
  * A system call.  Up to system_call_popped the gate is user code like any
  * other; returns false there if what came was a fault of its stack.
@@ -44,12 +46,16 @@ static bool finish_system_call(struct state *state, u32 ip, bool kick)
 	const struct gate_table *t = gate_table_of(state);
 	const struct gate_user *gu = gate_user_of(state);
 	struct vcpu *cpu = &state->vm.cpu;
+	/* The way back to the INT 0x80 is POP and RET. */
+	bool back_to_int = ip >= t->system_call_return;
+	bool pushed = back_to_int ? ip == t->system_call_return :
+				    ip >= t->system_call_pushed;
 	u32 fault, back;
 
-	if (ip < t->system_call_popped) {
+	if (back_to_int || ip < t->system_call_popped) {
 		if (!kick)
 			return false;
-		if (ip >= t->system_call_pushed) {
+		if (pushed) {
 			if (core_read(&state->vm, cpu->reg[ESP], &cpu->reg[ECX],
 				      4, PFEC_U, &fault))
 				return false;
@@ -180,7 +186,9 @@ bool gate_finish(struct state *state, const struct sigcontext_64 *sc, bool kick)
 	u32 ip = (u32)sc->ip;
 
 	if (cpu->cpl == 3) {
-		if (ip >= t->system_call && ip < t->system_call_end)
+		if ((ip >= t->system_call && ip < t->system_call_end) ||
+		    ip == t->system_call_return ||
+		    ip == t->system_call_return + POP_BYTES)
 			return finish_system_call(state, ip, kick);
 		if (ip >= t->iret_user && ip < t->iret_user_end && kick) {
 			finish_to_user(state);

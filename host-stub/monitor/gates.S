@@ -85,13 +85,13 @@ system_call:
 system_call_pushed:
 	mov	%ds, %ecx
 	cmp	$HOST_DS, %ecx
-	jne	1f
+	jne	system_call_return
 	mov	%es, %ecx
 	cmp	$HOST_DS, %ecx
-	jne	1f
+	jne	system_call_return
 	mov	%ss, %ecx
 	cmp	$HOST_DS, %ecx
-	jne	1f
+	jne	system_call_return
 	mov	4(%esp), %ecx
 	mov	%ecx, GATE_USER + GU_EIP
 	pop	%ecx
@@ -135,13 +135,14 @@ system_call_saved:
 	mov	GATE_USER + GU_EDX, %edx
 	movl	$0, GATE_KERNEL + GK_CPL
 	jmp	*GATE_KERNEL + GK_ENTRY
-1:
-	pop	%ecx
-	ret
 system_call_end:
 
 gate_slow:
 	int	$GATE_INT_SLOW
+
+system_call_return:
+	pop	%ecx
+	ret
 
 /*
  * IRET of the guest kernel.  To user mode where nothing has to be looked at,
@@ -264,7 +265,7 @@ gates_end:
 	/* For gate.c: struct gate_table. */
 	.section .gate_table, "a"
 	.long	system_call, system_call_pushed, system_call_popped
-	.long	system_call_saved, system_call_end
+	.long	system_call_saved, system_call_end, system_call_return
 	.long	iret, iret_saved, iret_user, iret_user_end
 	.long	iret_slow_saved, iret_slow
 	.long	iret_kernel, iret_kernel_saved, iret_kernel_restored

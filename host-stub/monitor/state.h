@@ -37,7 +37,7 @@ struct low_page {
 /* Behind the code of the gates: its labels, as gates.S lists them. */
 struct gate_table {
 	u32 system_call, system_call_pushed, system_call_popped;
-	u32 system_call_saved, system_call_end;
+	u32 system_call_saved, system_call_end, system_call_return;
 	u32 iret, iret_saved, iret_user, iret_user_end;
 	u32 iret_slow_saved, iret_slow;
 	u32 iret_kernel, iret_kernel_saved, iret_kernel_restored;
