@@ -489,51 +489,54 @@ static void ping_pong(void)
 }
 
 /*
- * Signals that come faster than a handler returns would fill the stack: from some
- * depth on it is their turn when it has returned.
+ * Signals that come faster than handlers are entered would fill the stack: who sends
+ * them waits until the last ones are done.
  */
-static volatile int depth;
+static volatile struct storm {
+	int stop, depth, count;
+} *shared;
 
 static void on_storm(int sig, siginfo_t *si, void *uc)
 {
-	sigset_t set = one(sig);
-
+	(void)sig;
 	(void)si;
 	(void)uc;
-	if (++depth > 8)
-		sigprocmask(SIG_BLOCK, &set, NULL);
-	count++;
-	depth--;
+	shared->depth++;
+	shared->count++;
+	shared->depth--;
 }
 
 /* A storm of handlers in a process that computes: the sum at the end is right. */
 static void storm(void)
 {
 	pid_t pid, parent = getpid();
-	volatile int *stop = shared_alloc(PAGE);
 	uint32_t sum, crc = 0;
 	unsigned char data[256];
 
 	for (int i = 0; i < 256; i++)
 		data[i] = (unsigned char)i;
 	sum = crc32_add(0, data, sizeof(data));
+	shared = shared_alloc(PAGE);
 	catch_signal(SIGUSR1, on_storm, SA_RESTART);
 	catch_signal(SIGUSR2, on_storm, SA_RESTART | SA_NODEFER);
 	pid = xfork();
 	if (!pid) {
-		while (!*stop) {
+		while (!shared->stop) {
+			int seen = shared->count;
+
 			kill(parent, SIGUSR1);
 			kill(parent, SIGUSR2);
-			sched_yield();
+			while (!shared->stop && (shared->count == seen || shared->depth))
+				sched_yield();
 		}
 		_exit(0);
 	}
-	while (count < rounds(1000)) {
+	while (shared->count < rounds(1000)) {
 		crc = crc32_add(0, data, sizeof(data));
 		CHECK_EQ(crc, sum);
 		sched_yield();
 	}
-	*stop = 1;
+	shared->stop = 1;
 	expect_exit(pid, 0);
 }
 
