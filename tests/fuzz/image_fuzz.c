@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loading a guest: core/image.c on a file that may be anything, with an initial
- * RAM disk behind it, into RAM of a size that is the input's.
+ * Loading a guest: core/image.c on a file that may be anything, into RAM of a size
+ * that is the input's.
  *
  * The input is that size in pages, then the file.
  */
