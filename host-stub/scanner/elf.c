@@ -102,6 +102,46 @@ static const char *check_sections(const struct kernel *k)
 	return NULL;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const u32 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/*
+ * What the kernel has answers to: entries of three words, the first of which is
+ * how far its instruction is from it. A table that is none has fewer answers.
+ */
+static const char *take_caught(struct kernel *k)
+{
+	const Elf32_Ehdr *ehdr = ehdr_of(k);
+	Elf32_Shdr names, table;
+	u32 entry[3], i, n;
+
+	for (i = 0; i < ehdr->e_shnum; i++) {
+		names = section_at(k, ehdr->e_shstrndx);
+		table = section_at(k, i);
+		if (has_bytes(&table) && (table.sh_flags & SHF_ALLOC) &&
+		    !strcmp(string_at(k, &names, table.sh_name), "__ex_table"))
+			break;
+	}
+	if (i == ehdr->e_shnum)
+		return NULL;
+	n = table.sh_size / sizeof(entry);
+	k->caught = calloc(n + 1u, sizeof(*k->caught));
+	if (!k->caught)
+		return "too large for this machine's memory";
+	for (i = 0; i < n; i++) {
+		memcpy(entry, k->elf + table.sh_offset + (u64)i * sizeof(entry),
+		       sizeof(entry));
+		k->caught[i] = table.sh_addr + i * (u32)sizeof(entry) + entry[0];
+	}
+	k->catches = n;
+	qsort(k->caught, n, sizeof(*k->caught), by_value);
+	return NULL;
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct symbol *x = a, *y = b;
@@ -142,6 +182,14 @@ static const char *take_code(struct kernel *k, u32 *code_of)
 	return NULL;
 }
 
+/* Is section @n part of what runs, though no code? */
+static bool loaded(const struct kernel *k, u32 n)
+{
+	Elf32_Shdr shdr = section_at(k, n);
+
+	return (shdr.sh_flags & SHF_ALLOC) && has_bytes(&shdr) && shdr.sh_size;
+}
+
 static const char *take_symbols(struct kernel *k, const u32 *code_of)
 {
 	const Elf32_Ehdr *ehdr = ehdr_of(k);
@@ -166,10 +214,14 @@ static const char *take_symbols(struct kernel *k, const u32 *code_of)
 		memcpy(&sym, k->elf + table.sh_offset + (u64)i * sizeof(sym),
 		       sizeof(sym));
 		type = ELF32_ST_TYPE(sym.st_info);
-		if (sym.st_shndx >= ehdr->e_shnum ||
-		    code_of[sym.st_shndx] == ~0u || type == STT_SECTION ||
+		if (sym.st_shndx >= ehdr->e_shnum || type == STT_SECTION ||
 		    type == STT_FILE)
 			continue;
+		if (code_of[sym.st_shndx] == ~0u) {
+			if (type == STT_FUNC && loaded(k, sym.st_shndx))
+				k->stray = string_at(k, &strings, sym.st_name);
+			continue;
+		}
 		code = &k->code[code_of[sym.st_shndx]];
 		if (sym.st_value - code->address >= code->bytes)
 			continue;
@@ -241,6 +293,8 @@ static const char *take(struct kernel *k)
 	error = take_code(k, code_of);
 	if (!error)
 		error = take_symbols(k, code_of);
+	if (!error)
+		error = take_caught(k);
 	free(code_of);
 	k->config = config_extract(k->elf, k->elf_bytes);
 	return error;
@@ -287,6 +341,7 @@ void kernel_close(struct kernel *kernel)
 	free(kernel->unpacked);
 	free(kernel->code);
 	free(kernel->symbol);
+	free(kernel->caught);
 	free(kernel->config);
 	memset(kernel, 0, sizeof(*kernel));
 }
@@ -372,4 +427,12 @@ const char *kernel_release(const struct kernel *kernel, u32 *len)
 			return (const char *)at;
 	}
 	return NULL;
+}
+
+/* kernel_catches() - does the exception table have what the instruction at @address does? */
+bool kernel_catches(const struct kernel *kernel, u32 address)
+{
+	return kernel->catches &&
+	       bsearch(&address, kernel->caught, kernel->catches,
+		       sizeof(address), by_value);
 }

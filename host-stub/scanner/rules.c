@@ -19,6 +19,7 @@ enum effect {
 	NEXT,		/* silent; emulated behind UD1 NEXT */
 	SILENT,		/* silent, and there is a macro for it */
 	PORT,		/* traps, and there is no port */
+	MSR,		/* traps, and there is no MSR */
 	NATIVE,
 	REFUSED,
 	HIDDEN,		/* CPUID does not offer it */
@@ -81,6 +82,9 @@ static const struct rule rules[] = {
 	{ ZYDIS_MNEMONIC_OUTSW, PORT, "OUTS", "there are no ports: #GP", { 0 } },
 	{ ZYDIS_MNEMONIC_OUTSD, PORT, "OUTS", "there are no ports: #GP", { 0 } },
 
+	{ ZYDIS_MNEMONIC_RDMSR, MSR, "RDMSR", "there are no MSRs: #GP, to which the exception table has no answer", { 0 } },
+	{ ZYDIS_MNEMONIC_WRMSR, MSR, "WRMSR", "there are no MSRs: #GP, to which the exception table has no answer", { 0 } },
+
 	{ ZYDIS_MNEMONIC_XGETBV, NATIVE, "XGETBV", "gives the underlying XCR0, as the ABI says (8.3)", { 0 } },
 
 	{ ZYDIS_MNEMONIC_WRPKRU, REFUSED, "WRPKRU", "#UD where the host isolates by protection keys", { 0 } },
@@ -91,8 +95,6 @@ static const struct rule rules[] = {
 	{ ZYDIS_MNEMONIC_GETSEC, REFUSED, "GETSEC", "privileged, and no host does it", { 0 } },
 	{ ZYDIS_MNEMONIC_ENCLV, REFUSED, "enclv", "privileged, and no host does it", { 0 } },
 
-	{ ZYDIS_MNEMONIC_RDMSR, HIDDEN, "RDMSR", "MSR", FEATURE(1, 0, REG_EDX, 5) },
-	{ ZYDIS_MNEMONIC_WRMSR, HIDDEN, "WRMSR", "MSR", FEATURE(1, 0, REG_EDX, 5) },
 	{ ZYDIS_MNEMONIC_RDPMC, HIDDEN, "RDPMC", "performance monitoring", { 0xa, 0, REG_EAX, 0xff } },
 	{ ZYDIS_MNEMONIC_MONITOR, HIDDEN, "MONITOR", "MONITOR", FEATURE(1, 0, REG_ECX, 3) },
 	{ ZYDIS_MNEMONIC_MWAIT, HIDDEN, "MWAIT", "MONITOR", FEATURE(1, 0, REG_ECX, 3) },
@@ -163,36 +165,43 @@ const struct feature *rules_hidden(u32 n, const char **name)
 	return NULL;
 }
 
-/* Functions whose port I/O, or read of SS, does not matter, and why. */
+/*
+ * Functions, or sections, whose port I/O, read of SS, or access to an MSR that the
+ * exception table does not know, does not matter; and why.
+ */
 static const struct {
-	const char *function;		/* a pattern of fnmatch() */
-	bool ports;			/* else: SS */
+	const char *place;		/* a pattern of fnmatch() */
+	enum reach reach;
 	const char *option;		/* this one, without CONFIG_ */
 	char value;			/* has this value */
 	const char *why;
 } harmless[] = {
-	{ "*8259A*", true, "PLEX86_GUEST", 'y', "no interrupt controller: legacy_pic is another" },
-	{ "quick_pit_calibrate", true, "PLEX86_GUEST", 'y', "no PIT: the host says the TSC's rate" },
-	{ "pit_hpet_ptimer_calibrate_cpu", true, "PLEX86_GUEST", 'y', "no PIT: the host says the TSC's rate" },
-	{ "i8253_read", true, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
-	{ "pit_set_periodic", true, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
-	{ "pit_set_oneshot", true, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
-	{ "pit_next_event", true, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
-	{ "pit_shutdown", true, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
-	{ "clockevent_i8253_disable", true, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
-	{ "rtc_cmos_read", true, "PLEX86_GUEST", 'y', "no RTC: the wall clock is another" },
-	{ "rtc_cmos_write", true, "PLEX86_GUEST", 'y', "no RTC: the wall clock is another" },
-	{ "native_machine_emergency_restart", true, "PLEX86_GUEST", 'y', "no keyboard controller: machine_ops are others" },
-	{ "default_get_nmi_reason", true, "PLEX86_GUEST", 'y', "no NMI comes" },
-	{ "default_do_nmi", true, "PLEX86_GUEST", 'y', "no NMI comes" },
-	{ "native_io_delay", true, "IO_DELAY_NONE", 'y', "no delay behind port I/O" },
-	{ "ioread*", true, "PCI", 'n', "no bus whose registers are ports" },
-	{ "iowrite*", true, "PCI", 'n', "no bus whose registers are ports" },
-	{ "asm_common_interrupt", false, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
-	{ "asm_exc_nmi", false, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
-	{ "entry_INT80_32", false, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
-	{ "entry_SYSENTER_32", false, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
-	{ "handle_exception", false, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
+	{ "*8259A*", REACH_PORT, "PLEX86_GUEST", 'y', "no interrupt controller: legacy_pic is another" },
+	{ "quick_pit_calibrate", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the host says the TSC's rate" },
+	{ "pit_hpet_ptimer_calibrate_cpu", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the host says the TSC's rate" },
+	{ "i8253_read", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
+	{ "pit_set_periodic", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
+	{ "pit_set_oneshot", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
+	{ "pit_next_event", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
+	{ "pit_shutdown", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
+	{ "clockevent_i8253_disable", REACH_PORT, "PLEX86_GUEST", 'y', "no PIT: the timer is another" },
+	{ "rtc_cmos_read", REACH_PORT, "PLEX86_GUEST", 'y', "no RTC: the wall clock is another" },
+	{ "rtc_cmos_write", REACH_PORT, "PLEX86_GUEST", 'y', "no RTC: the wall clock is another" },
+	{ "native_machine_emergency_restart", REACH_PORT, "PLEX86_GUEST", 'y', "no keyboard controller: machine_ops are others" },
+	{ "default_get_nmi_reason", REACH_PORT, "PLEX86_GUEST", 'y', "no NMI comes" },
+	{ "default_do_nmi", REACH_PORT, "PLEX86_GUEST", 'y', "no NMI comes" },
+	{ "native_io_delay", REACH_PORT, "IO_DELAY_NONE", 'y', "no delay behind port I/O" },
+	{ "ioread*", REACH_PORT, "PCI", 'n', "no bus whose registers are ports" },
+	{ "iowrite*", REACH_PORT, "PCI", 'n', "no bus whose registers are ports" },
+	{ "asm_common_interrupt", REACH_SS, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
+	{ "asm_exc_nmi", REACH_SS, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
+	{ "entry_INT80_32", REACH_SS, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
+	{ "entry_SYSENTER_32", REACH_SS, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
+	{ "handle_exception", REACH_SS, NULL, 0, "nothing reads SS of a frame of the kernel's own" },
+	{ "startup_32_smp", REACH_MSR, "X86_PAE", 'n', "EFER is for NX, which is not offered" },
+	{ "verify_cpu", REACH_MSR, "SMP", 'n', "is asked of a second processor" },
+	{ "entry_ibpb", REACH_MSR, "PLEX86_GUEST", 'y', "IBPB is not offered" },
+	{ ".altinstr_replacement", REACH_MSR, "PLEX86_GUEST", 'y', "takes its place where a mitigation is on: none is" },
 };
 
 /* Does @pattern fit @function, without what the compiler put behind a dot? */
@@ -208,43 +217,53 @@ static bool fits(const char *pattern, const char *function)
 	return !fnmatch(pattern, name, 0);
 }
 
+/* Says that an instruction is not executed, or does no harm, and why. */
+static void excuse(struct judged *judged, size_t n, const char *config)
+{
+	if (!harmless[n].option) {
+		judged->verdict = VERDICT_NATIVE;
+	} else if (config && config_value(config, harmless[n].option) ==
+				     harmless[n].value) {
+		judged->verdict = VERDICT_UNREACHABLE;
+		judged->option = harmless[n].option;
+	} else {
+		return;
+	}
+	judged->why = harmless[n].why;
+}
+
 /*
  * rules_reach() - is an instruction that no host does well executed at all?
- * @judged: by rules_judge(); changed if it is not
- * @function: it is in, or NULL
+ * @judged: by rules_judge(); changed if it is not, or does no harm
  * @named: the kernel has a symbol table
  * @config: the embedded configuration, or NULL
  */
-void rules_reach(struct judged *judged, const char *function, bool named,
+void rules_reach(struct judged *judged, const struct where *where, bool named,
 		 const char *config)
 {
-	bool ports = judged->reach == REACH_PORT;
 	size_t i;
 
 	if (judged->reach == REACH_ALWAYS)
 		return;
-	if (!named) {
-		judged->why = ports ?
-			"port I/O; without a symbol table nothing says of what: check the vmlinux" :
-			"a selector of the host's; without a symbol table nothing says what for: check the vmlinux";
+	if (judged->reach == REACH_MSR && where->caught) {
+		judged->verdict = VERDICT_EMULATED;
+		judged->why = "there are no MSRs: #GP, to which the exception table has an answer";
 		return;
 	}
-	for (i = 0; function && i < sizeof(harmless) / sizeof(harmless[0]); i++) {
-		if (harmless[i].ports != ports ||
-		    !fits(harmless[i].function, function))
-			continue;
-		if (!ports) {
-			judged->verdict = VERDICT_NATIVE;
-		} else if (config && config_value(config, harmless[i].option) ==
-					     harmless[i].value) {
-			judged->verdict = VERDICT_UNREACHABLE;
-			judged->option = harmless[i].option;
-		} else {
+	for (i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+		if (harmless[i].reach == judged->reach &&
+		    ((named && where->function && fits(harmless[i].place, where->function)) ||
+		     !strcmp(harmless[i].place, where->section))) {
+			excuse(judged, i, config);
 			return;
 		}
-		judged->why = harmless[i].why;
+	if (named)
 		return;
-	}
+	judged->why = judged->reach == REACH_SS ?
+		"a selector of the host's; without a symbol table nothing says what for: check the vmlinux" :
+		judged->reach == REACH_PORT ?
+		"port I/O; without a symbol table nothing says of what: check the vmlinux" :
+		"there are no MSRs; without a symbol table nothing says when it is executed: check the vmlinux";
 }
 
 static struct judged says(const char *name, enum verdict verdict,
@@ -420,6 +439,10 @@ struct judged rules_judge(const struct ZydisDecodedInstruction_ *insn,
 	case PORT:
 		judged = says(rule->name, VERDICT_FAULT, rule->why);
 		judged.reach = REACH_PORT;
+		return judged;
+	case MSR:
+		judged = says(rule->name, VERDICT_FAULT, rule->why);
+		judged.reach = REACH_MSR;
 		return judged;
 	case NATIVE:
 		return says(rule->name, VERDICT_NATIVE, rule->why);

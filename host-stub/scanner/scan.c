@@ -370,8 +370,11 @@ static void judge(struct sweep *s, const struct code *code, u32 at,
 		judged.feature = NULL;
 	} else if (judged.reach) {
 		symbol = kernel_symbol(s->kernel, code->address + at);
-		rules_reach(&judged, symbol ? symbol->name : NULL,
-			    s->kernel->named, s->kernel->config);
+		rules_reach(&judged, &(struct where){
+			.section = code->name,
+			.function = symbol ? symbol->name : NULL,
+			.caught = kernel_catches(s->kernel, code->address + at),
+		}, s->kernel->named, s->kernel->config);
 	}
 	found(s, code, at, insn->length, &judged);
 }
@@ -440,6 +443,9 @@ int scan(const struct kernel *kernel, struct report *report)
 	report->has_note = report->image.note.abi_major == PLEX86_ABI_MAJOR;
 	if (!kernel->codes)
 		problem(report, "it has no executable section; give a vmlinux with its section headers");
+	if (kernel->stray)
+		problem(report, "function %s is in no executable section, so its code was not looked at",
+			kernel->stray);
 	check_options(&s);
 	take_sites(&s);
 	rules_decoder(&s.decoder);

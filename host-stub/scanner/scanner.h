@@ -52,6 +52,9 @@ struct kernel {
 	struct symbol *symbol;	/* sorted by address */
 	u32 symbols;
 	bool named;		/* it has a symbol table */
+	u32 *caught;		/* sorted: addresses that the exception table has */
+	u32 catches;
+	const char *stray;	/* a function where no executable section is, or NULL */
 	char *config;		/* the embedded configuration, or NULL */
 	const char *foreign;	/* what it is, if it is no 32-bit x86 program */
 };
@@ -120,7 +123,14 @@ struct judged {
 	const char *feature;	/* of the CPU's that is not offered, or NULL */
 	bool by_next;		/* done because UD1 NEXT is before it */
 	/* What may make a fault of it none: who does it. */
-	enum { REACH_ALWAYS, REACH_PORT, REACH_SS } reach;
+	enum reach { REACH_ALWAYS, REACH_PORT, REACH_SS, REACH_MSR } reach;
+};
+
+/* Where an instruction is. */
+struct where {
+	const char *section;
+	const char *function;	/* NULL: not known */
+	bool caught;		/* the exception table has an answer to its fault */
 };
 
 struct ZydisDecodedInstruction_;
@@ -131,7 +141,7 @@ struct ZydisDecoder_;
 void rules_decoder(struct ZydisDecoder_ *decoder);
 struct judged rules_judge(const struct ZydisDecodedInstruction_ *insn,
 			  const u8 *bytes, bool behind_next);
-void rules_reach(struct judged *judged, const char *function, bool named,
+void rules_reach(struct judged *judged, const struct where *where, bool named,
 		 const char *config);
 
 /* A CPU feature that keeps an instruction from being executed. */
@@ -163,6 +173,7 @@ void kernel_close(struct kernel *kernel);
 const u8 *kernel_at(const struct kernel *kernel, u32 address, u32 bytes);
 const struct code *kernel_code_at(const struct kernel *kernel, u32 address);
 const struct symbol *kernel_symbol(const struct kernel *kernel, u32 address);
+bool kernel_catches(const struct kernel *kernel, u32 address);
 const char *kernel_release(const struct kernel *kernel, u32 *len);
 
 /* scan.c */

@@ -109,7 +109,9 @@ def _far():
 
 
 def _features():
-    for insn in ("rdmsr", "wrmsr", "rdpmc", "monitor", "mwait", "monitorx", "mwaitx", "clac", "stac",
+    for insn in "rdmsr", "wrmsr":
+        yield insn, insn.upper(), "fault"
+    for insn in ("rdpmc", "monitor", "mwait", "monitorx", "mwaitx", "clac", "stac",
                  "rdtscp", "rdpkru", "sysenter", "sysexit"):
         yield insn, insn.upper(), "unreachable"
     yield "rdpid %eax", "RDPID", "unreachable"

@@ -228,25 +228,31 @@ static void reach(void **state)
 	static const char bus[] = "CONFIG_PLEX86_GUEST=y\nCONFIG_PCI=y\n";
 	static const struct {
 		const char *function, *config;
-		bool named, port;
+		bool named;
+		enum reach reach;
 		enum verdict want;
 	} table[] = {
-		{ "i8259A_irq_pending", guest, true, true, VERDICT_UNREACHABLE },
-		{ "mask_8259A", guest, true, true, VERDICT_UNREACHABLE },
-		{ "probe_8259A.cold", guest, true, true, VERDICT_UNREACHABLE },
-		{ "i8259A_irq_pending", "CONFIG_PLEX86_GUESTS=y\n", true, true, VERDICT_FAULT },
-		{ "i8259A_irq_pending", NULL, true, true, VERDICT_FAULT },
-		{ "i8259A_irq_pending", guest, false, true, VERDICT_FAULT },
-		{ "ioread8", guest, true, true, VERDICT_UNREACHABLE },
-		{ "ioread8", bus, true, true, VERDICT_FAULT },
-		{ "native_io_delay", guest, true, true, VERDICT_UNREACHABLE },
-		{ "native_io_delay", bus, true, true, VERDICT_FAULT },
-		{ "some_driver_probe", guest, true, true, VERDICT_FAULT },
-		{ "my_ioread8", guest, true, true, VERDICT_FAULT },
-		{ NULL, guest, true, true, VERDICT_FAULT },
-		{ "handle_exception", guest, true, false, VERDICT_NATIVE },
-		{ "handle_exception", guest, true, true, VERDICT_FAULT },
-		{ "ioread8", guest, true, false, VERDICT_FAULT },
+		{ "i8259A_irq_pending", guest, true, REACH_PORT, VERDICT_UNREACHABLE },
+		{ "mask_8259A", guest, true, REACH_PORT, VERDICT_UNREACHABLE },
+		{ "probe_8259A.cold", guest, true, REACH_PORT, VERDICT_UNREACHABLE },
+		{ "i8259A_irq_pending", "CONFIG_PLEX86_GUESTS=y\n", true, REACH_PORT, VERDICT_FAULT },
+		{ "i8259A_irq_pending", NULL, true, REACH_PORT, VERDICT_FAULT },
+		{ "i8259A_irq_pending", guest, false, REACH_PORT, VERDICT_FAULT },
+		{ "ioread8", guest, true, REACH_PORT, VERDICT_UNREACHABLE },
+		{ "ioread8", bus, true, REACH_PORT, VERDICT_FAULT },
+		{ "native_io_delay", guest, true, REACH_PORT, VERDICT_UNREACHABLE },
+		{ "native_io_delay", bus, true, REACH_PORT, VERDICT_FAULT },
+		{ "some_driver_probe", guest, true, REACH_PORT, VERDICT_FAULT },
+		{ "my_ioread8", guest, true, REACH_PORT, VERDICT_FAULT },
+		{ NULL, guest, true, REACH_PORT, VERDICT_FAULT },
+		{ "handle_exception", guest, true, REACH_SS, VERDICT_NATIVE },
+		{ "handle_exception", guest, true, REACH_PORT, VERDICT_FAULT },
+		{ "ioread8", guest, true, REACH_SS, VERDICT_FAULT },
+		{ "entry_ibpb", guest, true, REACH_MSR, VERDICT_UNREACHABLE },
+		{ "entry_ibpb", guest, true, REACH_PORT, VERDICT_FAULT },
+		{ "verify_cpu", guest, true, REACH_MSR, VERDICT_UNREACHABLE },
+		{ "verify_cpu", "CONFIG_SMP=y\n", true, REACH_MSR, VERDICT_FAULT },
+		{ "some_driver_probe", guest, true, REACH_MSR, VERDICT_FAULT },
 	};
 	size_t i;
 
@@ -254,14 +260,27 @@ static void reach(void **state)
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		struct judged judged = {
 			.name = "x", .verdict = VERDICT_FAULT, .why = "x",
-			.reach = table[i].port ? REACH_PORT : REACH_SS,
+			.reach = table[i].reach,
 		};
+		struct where where = { ".text", table[i].function, false };
 
-		rules_reach(&judged, table[i].function, table[i].named,
-			    table[i].config);
+		rules_reach(&judged, &where, table[i].named, table[i].config);
 		CHECK_EQ(row("row %zu", i), judged.verdict, table[i].want);
 		CHECK_EQ(row("row %zu", i), judged.option != NULL,
 			 table[i].want == VERDICT_UNREACHABLE);
+	}
+	for (i = REACH_PORT; i <= REACH_MSR; i++) {
+		struct judged judged = { .verdict = VERDICT_FAULT, .reach = i };
+		struct where where = { ".text", "some_driver_probe", true };
+
+		rules_reach(&judged, &where, true, guest);
+		CHECK_EQ(row("caught %zu", i), judged.verdict == VERDICT_EMULATED,
+			 i == REACH_MSR);
+		judged = (struct judged){ .verdict = VERDICT_FAULT, .reach = i };
+		where = (struct where){ ".altinstr_replacement", NULL, false };
+		rules_reach(&judged, &where, false, guest);
+		CHECK_EQ(row("section %zu", i),
+			 judged.verdict == VERDICT_UNREACHABLE, i == REACH_MSR);
 	}
 }
 
