@@ -18,7 +18,8 @@
 #define GDT_TLS_MIN	12			/* the host's and the guest's */
 
 /* Signal by which the launcher and the timer interrupt the guest. */
-#define SIG_KICK	10			/* SIGUSR1 */
+/* SIGURG: who did not ask for it ignores it, should it get to another process. */
+#define SIG_KICK	23
 
 /* What set_thread_area takes; a 32-bit call, so it lies below 4 GiB. */
 struct low_page {
