@@ -94,8 +94,10 @@ int host_check(const struct options *options)
 		return -1;
 	}
 	if (options->isolation != ISOLATION_KEYS) {
-		complain("--isolation=%s: guest programs are kept neither from the guest's kernel nor from the monitor, which has your rights",
-			 options->isolation == ISOLATION_NONE ? "none" : "scan");
+		complain("--isolation=%s: guest programs are kept neither from the guest's kernel nor from the monitor%s",
+			 options->isolation == ISOLATION_NONE ? "none" : "scan",
+			 options->jail ? ", which has its jail alone" :
+					 ", which has your rights");
 	} else if (options->mask_keys || !take_keys()) {
 		complain("host: the machine has no protection keys (or this process none to give), which keep guest programs from the guest's kernel and from the monitor; to run without, say --isolation=none");
 		return -1;
