@@ -40,6 +40,9 @@
 /* In place of the process IDs of spaces, until they are known: above any. */
 #define PID_OF_SPACE(n)	(0x7fff0000u + (n))
 
+/* No core dump, also where a program takes them, which 0 does not prevent. */
+#define NO_CORE		1u
+
 /* Which options a rule is for. */
 #define ALL		0u
 #define SOCKETS		1u	/* something that talks over one, or to clients */
@@ -437,8 +440,7 @@ int jail_shut(struct vm_context *ctx)
 		return 0;
 	}
 	jail_drop_privileges(0);
-	limit(RLIMIT_CORE, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	limit(RLIMIT_CORE, NO_CORE);
 	if (landlock_shut(o, needed(o) & USER, false, NULL))
 		return refuse("Landlock", errno);
 	if (!jail_has_seccomp(o)) {
@@ -461,7 +463,6 @@ void jail_limit_space(const struct vm_context *ctx)
 	limit(RLIMIT_NOFILE, 0);
 	limit(RLIMIT_NPROC, 0);
 	limit(RLIMIT_FSIZE, 0);
-	limit(RLIMIT_CORE, 0);
 }
 
 /*
@@ -495,10 +496,9 @@ int jail_shut_keeper(const struct options *options, const char *const *sockets)
 	int error;
 
 	jail_drop_privileges(1ull << CAP_DAC_OVERRIDE);
-	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_CORE, NO_CORE);
 	limit(RLIMIT_NPROC, 0);
 	limit(RLIMIT_FSIZE, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (landlock_shut(options, false, true, sockets))
 		return -1;
 	if (!jail_has_seccomp(options))
