@@ -311,7 +311,7 @@ static int ask(const struct connection *c, u32 what, const char *name,
 /* Tells all of them. */
 static void tell(u32 what, const struct termios *saved)
 {
-	struct answer a;
+	struct answer a = { 0 };
 	u32 i;
 
 	for (i = 0; i < KEEPERS; i++)
@@ -394,7 +394,7 @@ void keeper_terminal(const struct termios *saved)
  */
 int keeper_open(const char *name, int flags)
 {
-	struct answer a;
+	struct answer a = { 0 };
 	int fd = -1, ret = ask(&connections[0], ASK_OPEN, name, flags, NULL, &a, &fd);
 
 	if (ret)
@@ -404,7 +404,7 @@ int keeper_open(const char *name, int flags)
 
 int keeper_stat(const char *name, struct stat *stat)
 {
-	struct answer a;
+	struct answer a = { 0 };
 	int ret = ask(&connections[0], ASK_STAT, name, 0, NULL, &a, NULL);
 
 	if (!ret)
@@ -414,7 +414,7 @@ int keeper_stat(const char *name, struct stat *stat)
 
 int keeper_unlink(const char *name)
 {
-	struct answer a;
+	struct answer a = { 0 };
 
 	return ask(&connections[0], ASK_UNLINK, name, 0, NULL, &a, NULL);
 }
