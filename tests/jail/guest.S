@@ -2,12 +2,15 @@
 /*
  * A guest for tests/63-jail: its kernel asks the monitor that was taken over for
  * an attempt, whose number and argument the test writes in place of NUMBER and
- * ARGUMENT; for none, it waits for ever, or with an ARGUMENT reboots.
+ * ARGUMENT; for none, it waits for ever, or with ARGUMENT 1 reboots, or with 2 calls
+ * the host's vsyscall page, and ends with 64 if that says ENOSYS, else with 65.
  */
 #include "plex86.h"
 
 #define NUMBER		0x6e756d62
 #define ARGUMENT	0x61726775
+#define STACK		0x80000
+#define VSYSCALL_TIME	0xffffffffff600400
 #define CALL_TAKEN	0x7e57		/* taken.h's */
 
 	.section .note.plex86, "a", @note
@@ -33,6 +36,8 @@ start:
 wait:
 	test	%ecx, %ecx
 	jz	1f
+	cmp	$2, %ecx
+	je	vsyscall
 	mov	$PLEX86_CALL_END, %eax
 	mov	$PLEX86_END_REBOOT, %ebx
 	xor	%ecx, %ecx
@@ -40,6 +45,28 @@ wait:
 1:	sti
 	hlt
 	jmp	1b
+
+vsyscall:
+	mov	$STACK, %esp
+	push	%ecx			/* it is there from now on */
+	pop	%ecx
+	ljmp	$0x33, $1f
+	.code64
+1:	xor	%edi, %edi
+	mov	$VSYSCALL_TIME, %rax
+	call	*%rax
+	push	$0x23
+	mov	$2f, %ecx
+	push	%rcx
+	lretq
+	.code32
+2:	mov	$PLEX86_END_POWEROFF, %ebx
+	mov	$64, %ecx
+	cmp	$-38, %eax		/* -ENOSYS */
+	je	3f
+	inc	%ecx
+3:	mov	$PLEX86_CALL_END, %eax
+	.byte	0x0f, 0xb9, PLEX86_UD1_CALL
 
 	/* The note's table must not be empty. */
 	.section .plex86_sites, "a"
