@@ -75,7 +75,7 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
 .PHONY: test
-test: deps-test deps-fuzz all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
+test: deps-test deps-fuzz deps-dist all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
@@ -105,6 +105,11 @@ patch: deps-patch $(LINES:%=$(B)/src-%.patched)
 		tools/onepatch $$line $(B)/plex86-guest-$$line.patch || exit 1; \
 	done
 
+# The kernels as they are, and the trees that they were made of for the source.
+.PHONY: dist
+dist: deps-dist $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux.certificate)
+	@tools/dist make $(LINES)
+
 .PHONY: menuconfig
 menuconfig: deps-menuconfig $(B)/linux-$(LINE)/.config
 	@tools/kernel menuconfig $(LINE)
@@ -126,7 +131,7 @@ help:
 
 # --- Packages: named and installed when missing, else not a word
 
-DEPS := $(addprefix deps-,host rootfs test fuzz bench check patch menuconfig)
+DEPS := $(addprefix deps-,host rootfs test fuzz bench check patch dist menuconfig)
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	@tools/deps $*
