@@ -88,6 +88,13 @@ struct balance {
 	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */
 };
 
+/* What the host does when it is out of memory; oom.c. */
+struct oom {
+	int score_fd, vmstat_fd;
+	char score[16];		/* of this process, as text */
+	u64 kills;		/* how many there were when it began */
+};
+
 struct vm_context {
 	struct options options;
 	struct state *state;
@@ -97,6 +104,7 @@ struct vm_context {
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
 	pid_t spaces[SPACES];
 	struct balance balance;
+	struct oom oom;
 	struct end end;		/* how it ended, copied and checked */
 	struct devices devices;
 	struct device *console;
@@ -150,6 +158,12 @@ bool host_move_vdso(void);
 /* balance.c */
 void balance_start(struct vm_context *ctx);
 int balance_work(struct vm_context *ctx);
+
+/* oom.c */
+void oom_open(struct oom *oom);
+void oom_first(const struct oom *oom, bool on);
+bool oom_killed(const struct oom *oom);
+void oom_close(struct oom *oom);
 
 /* tsc.c */
 void tsc_start(struct tsc_sample *start);

@@ -400,7 +400,7 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 }
 
 /* The first runs the guest; the others are there before it asks for them. */
-static int start_spaces(struct vm_context *ctx)
+static int fork_spaces(struct vm_context *ctx)
 {
 	pid_t self = getpid();
 	u32 i;
@@ -419,6 +419,16 @@ static int start_spaces(struct vm_context *ctx)
 		}
 	}
 	return 0;
+}
+
+static int start_spaces(struct vm_context *ctx)
+{
+	int error;
+
+	oom_first(&ctx->oom, true);
+	error = fork_spaces(ctx);
+	oom_first(&ctx->oom, false);
+	return error;
 }
 
 /*
@@ -500,6 +510,13 @@ static void take_end(struct vm_context *ctx, int status)
 		end->how = END_NOT;
 	if (end->how != END_NOT && end->how <= END_HOST)
 		return;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    oom_killed(&ctx->oom)) {
+		end->how = END_HOST;
+		snprintf(end->reason, sizeof(end->reason),
+			 "out of memory: its kernel killed a space; " LESS_MEMORY);
+		return;
+	}
 	end->how = END_CRASH;
 	snprintf(end->reason, sizeof(end->reason), "its monitor died (%s %d)",
 		 WIFSIGNALED(status) ? "signal" : "status",
@@ -718,6 +735,7 @@ int verb_run(int argc, char **argv)
 		options_free(&ctx.options);
 		return EXIT_CANNOT;
 	}
+	oom_open(&ctx.oom);
 	if (read_guest(&ctx) || host_check(&ctx.options) ||
 	    map_monitor(&ctx.options))
 		goto out;
@@ -742,5 +760,6 @@ out:
 	free(ctx.waits.fds);
 	drop_guest(&ctx);
 	options_free(&ctx.options);
+	oom_close(&ctx.oom);
 	return status;
 }

@@ -449,7 +449,7 @@ void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc)
 		return;
 	}
 	if (signal == SIGBUS)
-		monitor_die(state, "the host is out of memory");
+		monitor_die(state, "out of memory; " LESS_MEMORY);
 	monitor_die(state, "the monitor faulted");
 }
 

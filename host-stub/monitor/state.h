@@ -28,6 +28,9 @@ struct low_page {
 	u32 flags;
 };
 
+/* What to do when the host is out of memory. */
+#define LESS_MEMORY "give the guest less with --mem, or the host more"
+
 #define SPACES		6u	/* as many as a Linux guest has ASIDs */
 #define KERNEL_LOG	256u		/* a power of two */
 #define CODE_LOG	256u		/* likewise */
