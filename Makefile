@@ -87,6 +87,17 @@ bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initra
 	@tools/bench-net --line $(LINE)
 	@tools/bench-http --line $(LINE)
 
+# The group that make test has a short form of.
+ENDURANCE_BOOTS ?= 200
+ENDURANCE_VMS ?= 8
+ENDURANCE_LOAD_S ?= 1200
+ENDURANCE_STOP_S ?= 60
+.PHONY: endurance
+endurance: deps-test deps-pku all
+	@BUILT_LINES='$(LINES)' ENDURANCE_BOOTS='$(ENDURANCE_BOOTS)' ENDURANCE_VMS='$(ENDURANCE_VMS)' \
+		ENDURANCE_LOAD_S='$(ENDURANCE_LOAD_S)' ENDURANCE_STOP_S='$(ENDURANCE_STOP_S)' \
+		tests/run endurance
+
 # All targets, or one, for so many seconds each.
 TARGET ?= $(shell $(MAKE) -s -C tests/fuzz list)
 TIME ?= 600
@@ -126,7 +137,7 @@ help:
 
 # --- Packages: named and installed when missing, else not a word
 
-DEPS := $(addprefix deps-,host rootfs test fuzz bench check patch menuconfig)
+DEPS := $(addprefix deps-,host rootfs test pku fuzz bench check patch menuconfig)
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	@tools/deps $*

@@ -10,6 +10,8 @@
  *   nettool echo PORT			answer each message of one connection
  *   nettool datagram PORT		answer one datagram
  *   nettool rtt ADDRESS PORT COUNT	ask so often: median and maximum, in us
+ *   nettool calls ADDRESS PORT COUNT	so many connections and datagrams, each with
+ *					an answer that is what was sent
  *   nettool ethtool IFACE		driver, rings, features, statistics
  *   nettool flood ADDRESS BYTES SECONDS	UDP datagrams to the discard port
  *   nettool join IFACE GROUP		be in an IPv4 group until killed
@@ -37,6 +39,7 @@
 
 #define CHUNK		(256u << 10)
 #define PATTERN		(1u << 20)
+#define CALL_MOST	32768u
 
 static uint8_t pattern[PATTERN + CHUNK];
 
@@ -227,6 +230,74 @@ static int rtt(int fd, int count)
 	return 0;
 }
 
+/*
+ * One connection: all comes back.  Of the most that there is the other side ends
+ * it, else this one does.
+ */
+static int call(const char *host, const char *port, size_t bytes)
+{
+	static uint8_t buf[CHUNK];
+	int fd = tcp_connect(host, port);
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < bytes) {
+		n = write(fd, pattern + done, bytes - done);
+		if (n <= 0)
+			die("write");
+		done += (size_t)n;
+	}
+	if (bytes < CALL_MOST)
+		shutdown(fd, SHUT_WR);
+	for (done = 0; (n = read(fd, buf + done, sizeof(buf) - done)) > 0;
+	     done += (size_t)n)
+		;
+	if (n < 0)
+		die("read");
+	close(fd);
+	return done != bytes || memcmp(buf, pattern, bytes);
+}
+
+/* One datagram, which may get lost, from a port that is always the same. */
+static int ask(int fd, struct sockaddr_in *to, size_t bytes)
+{
+	static uint8_t buf[2048];
+	ssize_t n = -1;
+	int tries;
+
+	for (tries = 0; tries < 20 && n < 0; tries++) {
+		if (sendto(fd, pattern, bytes, 0, (void *)to, sizeof(*to)) < 0)
+			die("sendto");
+		do
+			n = recv(fd, buf, sizeof(buf), 0);
+		while (n >= 0 && (size_t)n != bytes);	/* a late one */
+	}
+	return n < 0 || memcmp(buf, pattern, bytes);
+}
+
+static int calls(const char *host, const char *port, unsigned int count)
+{
+	struct sockaddr_in to = address(host, port);
+	struct sockaddr_in from = address(NULL, "7777");
+	const struct timeval patience = { .tv_sec = 1 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	unsigned int i;
+
+	if (bind(fd, (void *)&from, sizeof(from)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		die("bind");
+	for (i = 0; i < count; i++) {
+		size_t bytes = i % 2 ? CALL_MOST : 1 + i * 7919 % (CALL_MOST - 1);
+
+		if (call(host, port, bytes) ||
+		    ask(fd, &to, 1 + bytes % 1400)) {
+			fprintf(stderr, "nettool: call %u: not what was sent\n", i);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static int ethtool_ioctl(int fd, const char *name, void *data)
 {
 	struct ifreq ifr = { .ifr_data = data };
@@ -362,6 +433,8 @@ int main(int argc, char **argv)
 		return datagram(argv[2]);
 	if (!strcmp(verb, "rtt") && argc == 5)
 		return rtt(tcp_connect(argv[2], argv[3]), atoi(argv[4]));
+	if (!strcmp(verb, "calls") && argc == 5)
+		return calls(argv[2], argv[3], (unsigned int)atoi(argv[4]));
 	if (!strcmp(verb, "ethtool") && argc == 3)
 		return show_ethtool(argv[2]);
 	if (!strcmp(verb, "flood") && argc == 5)
