@@ -28,7 +28,7 @@
  * back at the end.  malloc() would put them into its heap once the first was
  * freed, and of that nothing is given back below what is still in use.
  */
-#define MMAP_BYTES	(64 << 10)
+#define MMAP_BYTES	(96 << 10)	/* more than a frame has */
 
 #define NS_PER_MS	1000000
 
