@@ -172,6 +172,9 @@ $(B)/linux-$(1)/vmlinux: $(B)/linux-$(1)/.config
 
 $(B)/linux-$(1)-selftest/vmlinux: $(B)/linux-$(1)/vmlinux
 	@tools/kernel selftest $(1)
+
+$(B)/linux-$(1)-debug/vmlinux: $(B)/linux-$(1)/.config configs/debug.config
+	@tools/kernel debug $(1)
 endef
 $(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
 
