@@ -74,10 +74,15 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian
 # The group that needs a Debian says so where there is none; the others go on.
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
+# The group that needs a kernel of its own to find faults in; of one line.
+DEBUG_LINES ?= $(firstword $(LINES))
+DEBUG_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),66-hostile))),66-hostile)
+
 .PHONY: test
 test: deps-test deps-fuzz all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
-	@BUILT_LINES='$(LINES)' tests/run $(T)
+	@$(if $(DEBUG_GROUP),$(MAKE) $(DEBUG_LINES:%=$(B)/linux-%-debug/vmlinux))
+	@BUILT_LINES='$(LINES)' DEBUG_LINES='$(DEBUG_LINES)' tests/run $(T)
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz \
