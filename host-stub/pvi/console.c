@@ -27,6 +27,7 @@
 #define MCR_ON		0x0b		/* DTR, RTS, and its interrupt */
 #define LSR_DATA	0x01
 #define LSR_EMPTY	0x20		/* the FIFO, or the holding register */
+#define LSR_SENT	0x40		/* and all of it is on the line */
 #define FIFO_BYTES	16u
 
 #define QUEUE_ENTRIES	256u
@@ -80,6 +81,13 @@ void console_put(const u8 *text, u32 bytes)
 		for (i = 0; i < fifo_bytes && bytes; i++, bytes--)
 			outb(COM_DATA, *text++);
 	}
+}
+
+/* console_flush() - until all of it is out, for a machine that ends */
+void console_flush(void)
+{
+	while (host.com1 && !(inb(COM_LSR) & LSR_SENT))
+		;
 }
 
 /* See vm.h. */

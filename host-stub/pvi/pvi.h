@@ -175,6 +175,7 @@ void console_start(void);
 void console_reset(void);
 void console_input(void);
 void console_drain(void);
+void console_flush(void);
 void console_put(const u8 *text, u32 bytes);
 
 /* report.c */

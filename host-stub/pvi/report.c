@@ -73,28 +73,30 @@ static void format(struct line *l, const char *f, va_list ap)
 	}
 }
 
-static void put(const struct line *l)
+static void put(const struct line *l, bool aside)
 {
 	u32 i;
 
-	if (host.com1 && !host.options.port_e9)
+	if (!aside && host.com1 && !host.options.port_e9)
 		console_put((const u8 *)l->text, l->bytes);
 	for (i = 0; i < l->bytes; i++)
 		outb(0xe9, (u8)l->text[i]);
 }
 
-static void put_line(const char *start, const char *f, va_list ap)
+/* @aside: on port 0xE9 only. */
+static void put_line(bool aside, const char *f, va_list ap)
 {
 	struct line l = { .bytes = 0 };
+	const char *start;
 
-	for (; *start; start++)
+	for (start = "plex86: "; *start; start++)
 		add(&l, *start);
 	format(&l, f, ap);
 	if (l.bytes > sizeof(l.text) - 2)
 		l.bytes = sizeof(l.text) - 2;
 	add(&l, '\r');
 	add(&l, '\n');
-	put(&l);
+	put(&l, aside);
 }
 
 /* say() - a line of the monitor's */
@@ -103,7 +105,16 @@ void say(const char *f, ...)
 	va_list ap;
 
 	va_start(ap, f);
-	put_line("plex86: ", f, ap);
+	put_line(false, f, ap);
+	va_end(ap);
+}
+
+static void __attribute__((format(printf, 1, 2))) say_aside(const char *f, ...)
+{
+	va_list ap;
+
+	va_start(ap, f);
+	put_line(true, f, ap);
 	va_end(ap);
 }
 
@@ -113,6 +124,7 @@ static void __attribute__((noreturn)) machine_end(u32 status)
 	const char *s;
 
 	say("exit %u", status);
+	console_flush();
 	if (status)
 		outb(QEMU_EXIT, (u8)status);
 	outw(QEMU_POWER, QEMU_POWER_OFF);
@@ -128,7 +140,7 @@ void cannot(const char *f, ...)
 	va_list ap;
 
 	va_start(ap, f);
-	put_line("plex86: ", f, ap);
+	put_line(false, f, ap);
 	va_end(ap);
 	machine_end(EXIT_CANNOT);
 }
@@ -137,7 +149,7 @@ static void report_stats(void)
 {
 	const struct stats *s = &host.vm.stats;
 
-#define X(name) say("counter " #name " %llu", s->name);
+#define X(name) say_aside("counter " #name " %llu", s->name);
 	STATS(X)
 #undef X
 }
