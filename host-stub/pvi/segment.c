@@ -35,7 +35,7 @@ static void set_gate(u32 vector, u32 entry, u32 type)
 }
 
 /*
- * segments_start() - our GDT, IDT and TSS
+ * segments_start() - our GDT, IDT and TSS, and no LDT: a reset leaves one of 64 KiB
  *
  * Gates that INT n of the guest shall not reach have DPL 0: it raises #GP then,
  * which names n.
@@ -63,7 +63,7 @@ void segments_start(void)
 	set_gate(VEC_SYSCALL, VECTORS, GATE_INTERRUPT | GATE_DPL3);
 	__asm__ volatile("lgdt %0; lidt %1; ljmp %2, $1f; 1:"
 			 "movw %w3, %%ds; movw %w3, %%es; movw %w3, %%ss;"
-			 "movw %w4, %%fs; movw %w4, %%gs; ltr %w5"
+			 "movw %w4, %%fs; movw %w4, %%gs; lldt %w4; ltr %w5"
 			 : : "m"(gdt), "m"(idt), "i"(MON_CS), "r"(MON_DS),
 			     "r"(0), "r"(MON_TSS) : "memory");
 }
