@@ -60,6 +60,12 @@ run-check: $(B)/plex86
 	*) echo 'make $(GOAL): ISOLATION=$(ISOLATION): no such way; say keys or none' >&2; exit 1 ;; \
 	esac
 
+# The same guest below the ring-0 host, on an emulated PC (docs/pvi-host.md).
+ON ?= bochs
+.PHONY: pvi
+pvi: deps-pvi $(B)/pvi-host $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz
+	@exec tools/pvi-run --on '$(ON)' --kernel $(B)/linux-$(LINE)/vmlinux -- "$$APPEND"
+
 .PHONY: rootfs
 rootfs: $(B)/debian.img
 	@echo "up to date: $<; to have it anew: rm $< and make rootfs"
@@ -75,9 +81,15 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
 .PHONY: test
-test: deps-test deps-fuzz all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
+test: deps-test deps-fuzz deps-pvi all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest \
+		$(B)/pvi-host $(B)/pvi-roots
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
 	@BUILT_LINES='$(LINES)' tests/run $(T)
+
+# The group of the PVI host on every line, which make test does on one.
+.PHONY: test-pvi
+test-pvi: deps-pvi all $(B)/pvi-host $(B)/pvi-roots $(B)/conform
+	@BUILT_LINES='$(LINES)' PVI_LINES='$(LINES)' tests/run 72-pvi-host
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz \
@@ -126,7 +138,7 @@ help:
 
 # --- Packages: named and installed when missing, else not a word
 
-DEPS := $(addprefix deps-,host rootfs test fuzz bench check patch menuconfig)
+DEPS := $(addprefix deps-,host rootfs test fuzz pvi bench check patch menuconfig)
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	@tools/deps $*
@@ -138,6 +150,9 @@ FORCE:
 
 $(B)/plex86: FORCE | deps-host
 	@$(MAKE) -s -C host-stub BUILD=$(abspath $(B))
+
+$(B)/pvi-host: FORCE | deps-pvi
+	@$(MAKE) -s -C host-stub BUILD=$(abspath $(B)) pvi
 
 # --- The guest's kernel, a line at a time
 #
@@ -217,6 +232,10 @@ $(B)/attack: $(wildcard tests/attack/*.c tests/attack/*.h tests/attack/*.S) \
 		host-stub/monitor/layout.h abi/plex86.h
 	@echo "tests: $@"
 	@$(GUEST_PROGRAM) -Iabi -Ihost-stub/monitor -o $@ $(filter %.c %.S,$^)
+
+$(B)/pvi-roots: tests/pvi/roots.c
+	@echo "tests: $@"
+	@$(GUEST_PROGRAM) -o $@ $<
 
 $(B)/disktest: tests/block/disktest.c
 	@echo "tests: $@"
