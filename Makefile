@@ -233,7 +233,7 @@ $(B)/attack: $(wildcard tests/attack/*.c tests/attack/*.h tests/attack/*.S) \
 	@echo "tests: $@"
 	@$(GUEST_PROGRAM) -Iabi -Ihost-stub/monitor -o $@ $(filter %.c %.S,$^)
 
-$(B)/pvi-roots: tests/pvi/roots.c
+$(B)/pvi-roots $(B)/pvi-costs: $(B)/pvi-%: tests/pvi/%.c
 	@echo "tests: $@"
 	@$(GUEST_PROGRAM) -o $@ $<
 

@@ -163,7 +163,7 @@ static u64 wall_clock(void)
 		read_rtc(again);
 	} while (memcmp(v, again, sizeof(v)));
 	pm = !(b & RTC_B_24H) && (v[RTC_HOUR] & RTC_PM);
-	v[RTC_HOUR] &= (u8)~RTC_PM;
+	v[RTC_HOUR] = (u8)(v[RTC_HOUR] & (RTC_PM - 1));
 	for (i = 0; i < RTC_N && !(b & RTC_B_BINARY); i++)
 		v[i] = (u8)(v[i] / 16 * 10 + v[i] % 16);
 	if (!(b & RTC_B_24H))
