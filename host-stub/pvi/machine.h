@@ -85,6 +85,14 @@ static inline void xsetbv(u64 value)
 	__asm__ volatile("xsetbv" : : "A"(value), "c"(0));
 }
 
+/* Pages, at once by dwords. */
+static inline void clear_pages(void *at, u32 pages)
+{
+	u32 dwords = pages * (PAGE_SIZE / 4);
+
+	__asm__ volatile("rep stosl" : "+D"(at), "+c"(dwords) : "a"(0) : "memory");
+}
+
 /* Sleeps until an interrupt has come and been handled. */
 static inline void wait_for_interrupt(void)
 {

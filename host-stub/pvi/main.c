@@ -137,7 +137,7 @@ void guest_start(void)
 	memset(&vm->end, 0, sizeof(vm->end));
 	vm->stepped = false;
 	vm->refill = false;
-	memset(vm->ram, 0, vm->ram_bytes);
+	clear_pages(vm->ram, vm->ram_bytes / PAGE_SIZE);
 	error = image_load(vm, kernel->data, kernel->bytes, &host.image);
 	if (!error)
 		error = image_pvi_form(vm, &host.image);

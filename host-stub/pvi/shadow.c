@@ -16,6 +16,7 @@
  * Nothing is invalidated by INVLPG: the monitor has a root of its own, so every way
  * back to the guest loads CR3, and no entry of ours has G set.
  */
+#include "machine.h"
 #include "pvi.h"
 
 #define ROW_SHIFT	22
@@ -107,7 +108,7 @@ static void fill(u32 root, u32 linear, u32 pages, u32 entry, bool large)
 		return;
 	}
 	if (!has_row(root, row) || (roots[root][row] & PTE_PS)) {
-		memset(table, 0, PAGE_SIZE);
+		clear_pages(table, 1);
 		set_row(root, row, (u32)table | TABLE_FLAGS);
 	}
 	for (; pages--; entry += PAGE_SIZE)
