@@ -13,14 +13,12 @@
 #define CR4_PVI		0x00000002u
 
 #define PIC1		0x20
-#define PIC2		0xa0
 #define PIC_EOI		0x20
 #define PIC_READ_ISR	0x0b
 
 #define IRQ_TIMER	0
 #define IRQ_COM1	4
 #define IRQ_SPURIOUS	7
-#define IRQ_SLAVE	8
 
 #define VEC_NMI		2u
 
