@@ -526,6 +526,7 @@ static int file_measure(struct medium *m)
 	struct disk_file *f = file_of(m);
 	struct stat st;
 	u64 bytes, old = m->bytes;
+	bool removed = false;
 	int error;
 
 	if (f->block_device) {
@@ -535,9 +536,10 @@ static int file_measure(struct medium *m)
 		if (fstat(f->fd, &st))
 			return errno;
 		bytes = (u64)st.st_size;
+		removed = !st.st_nlink;
 	}
 	/* What a disk cannot begin with it cannot become. */
-	if (old && !f->block_device && !st.st_nlink)
+	if (old && removed)
 		return ENOENT;
 	if (old && (!bytes || bytes % m->block_bytes))
 		return EINVAL;
