@@ -46,6 +46,15 @@ static void __attribute__((noreturn)) die(const char *what)
 	exit(1);
 }
 
+static void *zeroed(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p)
+		die("memory");
+	return p;
+}
+
 static double now(void)
 {
 	struct timespec ts;
@@ -211,7 +220,7 @@ static int compare(const void *a, const void *b)
 
 static int rtt(int fd, int count)
 {
-	double *us = calloc((size_t)count, sizeof(*us)), start;
+	double *us = zeroed((size_t)count * sizeof(*us)), start;
 	int one = 1, i;
 	char byte = 'x';
 
@@ -245,7 +254,7 @@ static struct ethtool_gstrings *strings(int fd, const char *name, uint32_t set)
 
 	if (ethtool_ioctl(fd, name, &sset))
 		die("ETHTOOL_GSSET_INFO");
-	s = calloc(1, sizeof(*s) + (size_t)sset.count * ETH_GSTRING_LEN);
+	s = zeroed(sizeof(*s) + (size_t)sset.count * ETH_GSTRING_LEN);
 	s->cmd = ETHTOOL_GSTRINGS;
 	s->string_set = set;
 	s->len = sset.count;
@@ -273,7 +282,7 @@ static int show_ethtool(const char *name)
 	       ring.rx_max_pending, ring.tx_max_pending, link.data);
 
 	names = strings(fd, name, ETH_SS_FEATURES);
-	features = calloc(1, sizeof(*features) + (names->len + 31) / 32 *
+	features = zeroed(sizeof(*features) + (names->len + 31) / 32 *
 			  sizeof(features->features[0]));
 	features->cmd = ETHTOOL_GFEATURES;
 	features->size = (names->len + 31) / 32;
@@ -285,7 +294,7 @@ static int show_ethtool(const char *name)
 			       (char *)names->data + i * ETH_GSTRING_LEN);
 
 	names = strings(fd, name, ETH_SS_STATS);
-	stats = calloc(1, sizeof(*stats) + names->len * sizeof(uint64_t));
+	stats = zeroed(sizeof(*stats) + names->len * sizeof(uint64_t));
 	stats->cmd = ETHTOOL_GSTATS;
 	stats->n_stats = names->len;
 	if (ethtool_ioctl(fd, name, stats))
