@@ -75,7 +75,7 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
 .PHONY: test
-test: deps-test deps-fuzz all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
+test: deps-test deps-fuzz deps-check all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
 	@BUILT_LINES='$(LINES)' tests/run $(T)
 
