@@ -83,7 +83,8 @@ struct control {
 struct balance {
 	bool on;		/* there is more than one processor */
 	bool pinned;
-	cpu_set_t allowed;
+	bool joined;		/* the launcher is there, too */
+	cpu_set_t allowed, place;
 	u64 ran, waited;	/* when last looked at, ns */
 	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */
 };
