@@ -60,6 +60,12 @@ run-check: $(B)/plex86
 	*) echo 'make $(GOAL): ISOLATION=$(ISOLATION): no such way; say keys or none' >&2; exit 1 ;; \
 	esac
 
+# The same guest below the ring-0 host, on an emulated PC (docs/pvi-host.md).
+ON ?= bochs
+.PHONY: pvi
+pvi: deps-pvi $(B)/pvi-host $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz
+	@exec tools/pvi-run --on '$(ON)' --kernel $(B)/linux-$(LINE)/vmlinux -- "$$APPEND"
+
 .PHONY: rootfs
 rootfs: $(B)/debian.img
 	@echo "up to date: $<; to have it anew: rm $< and make rootfs"
@@ -74,10 +80,21 @@ debian: $(B)/plex86 run-check $(B)/linux-$(LINE)/vmlinux.certificate $(B)/debian
 # The group that needs a Debian says so where there is none; the others go on.
 DEBIAN_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),75-debian))),75-debian)
 
+# The group that needs a kernel of its own to find faults in; of one line.
+DEBUG_LINES ?= $(firstword $(LINES))
+DEBUG_GROUP := $(if $(T),$(strip $(foreach t,$(T),$(findstring $(t),66-hostile))),66-hostile)
+
 .PHONY: test
-test: deps-test deps-fuzz all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest
+test: deps-test deps-fuzz deps-check deps-pvi deps-dist all $(LINES:%=$(B)/linux-%-selftest/vmlinux.certificate) $(B)/conform $(B)/attack $(B)/disktest \
+		$(B)/pvi-host $(B)/pvi-roots
 	@$(if $(DEBIAN_GROUP),$(MAKE) $(B)/debian-test.img || true)
-	@BUILT_LINES='$(LINES)' tests/run $(T)
+	@$(if $(DEBUG_GROUP),$(MAKE) $(DEBUG_LINES:%=$(B)/linux-%-debug/vmlinux))
+	@BUILT_LINES='$(LINES)' DEBUG_LINES='$(DEBUG_LINES)' tests/run $(T)
+
+# The group of the PVI host on every line, which make test does on one.
+.PHONY: test-pvi
+test-pvi: deps-pvi all $(B)/pvi-host $(B)/pvi-roots $(B)/conform
+	@BUILT_LINES='$(LINES)' PVI_LINES='$(LINES)' tests/run 72-pvi-host
 
 .PHONY: bench
 bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initramfs.cpio.gz \
@@ -86,6 +103,17 @@ bench: deps-bench $(B)/plex86 $(B)/linux-$(LINE)/vmlinux.certificate $(B)/initra
 	@tools/bench-disk
 	@tools/bench-net --line $(LINE)
 	@tools/bench-http --line $(LINE)
+
+# The group that make test has a short form of.
+ENDURANCE_BOOTS ?= 200
+ENDURANCE_VMS ?= 8
+ENDURANCE_LOAD_S ?= 1200
+ENDURANCE_STOP_S ?= 60
+.PHONY: endurance
+endurance: deps-test deps-pku all
+	@BUILT_LINES='$(LINES)' ENDURANCE_BOOTS='$(ENDURANCE_BOOTS)' ENDURANCE_VMS='$(ENDURANCE_VMS)' \
+		ENDURANCE_LOAD_S='$(ENDURANCE_LOAD_S)' ENDURANCE_STOP_S='$(ENDURANCE_STOP_S)' \
+		tests/run endurance
 
 # All targets, or one, for so many seconds each.
 TARGET ?= $(shell $(MAKE) -s -C tests/fuzz list)
@@ -104,6 +132,11 @@ patch: deps-patch $(LINES:%=$(B)/src-%.patched)
 	@for line in $(LINES); do \
 		tools/onepatch $$line $(B)/plex86-guest-$$line.patch || exit 1; \
 	done
+
+# The kernels as they are, and the trees that they were made of for the source.
+.PHONY: dist
+dist: deps-dist $(B)/plex86 $(LINES:%=$(B)/linux-%/vmlinux.certificate)
+	@tools/dist make $(LINES)
 
 .PHONY: menuconfig
 menuconfig: deps-menuconfig $(B)/linux-$(LINE)/.config
@@ -126,7 +159,7 @@ help:
 
 # --- Packages: named and installed when missing, else not a word
 
-DEPS := $(addprefix deps-,host rootfs test fuzz bench check patch menuconfig)
+DEPS := $(addprefix deps-,host rootfs test pku fuzz pvi bench check patch dist menuconfig)
 .PHONY: $(DEPS)
 $(DEPS): deps-%:
 	@tools/deps $*
@@ -138,6 +171,9 @@ FORCE:
 
 $(B)/plex86: FORCE | deps-host
 	@$(MAKE) -s -C host-stub BUILD=$(abspath $(B))
+
+$(B)/pvi-host: FORCE | deps-pvi
+	@$(MAKE) -s -C host-stub BUILD=$(abspath $(B)) pvi
 
 # --- The guest's kernel, a line at a time
 #
@@ -172,6 +208,9 @@ $(B)/linux-$(1)/vmlinux: $(B)/linux-$(1)/.config
 
 $(B)/linux-$(1)-selftest/vmlinux: $(B)/linux-$(1)/vmlinux
 	@tools/kernel selftest $(1)
+
+$(B)/linux-$(1)-debug/vmlinux: $(B)/linux-$(1)/.config configs/debug.config
+	@tools/kernel debug $(1)
 endef
 $(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
 
@@ -217,6 +256,10 @@ $(B)/attack: $(wildcard tests/attack/*.c tests/attack/*.h tests/attack/*.S) \
 		host-stub/monitor/layout.h abi/plex86.h
 	@echo "tests: $@"
 	@$(GUEST_PROGRAM) -Iabi -Ihost-stub/monitor -o $@ $(filter %.c %.S,$^)
+
+$(B)/pvi-roots $(B)/pvi-costs: $(B)/pvi-%: tests/pvi/%.c
+	@echo "tests: $@"
+	@$(GUEST_PROGRAM) -o $@ $<
 
 $(B)/disktest: tests/block/disktest.c
 	@echo "tests: $@"

@@ -24,7 +24,8 @@ import time
 TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
-SPACES = 6      # processes of one VM
+SPACES = 6      # processes of one VM that run its guest
+KEEPERS = 2     # and that tidy up
 LINES = os.environ.get("BUILT_LINES", "6.12 6.1").split()
 PLEX86 = os.path.join(BUILD, "plex86")
 INITRD = os.path.join(BUILD, "initramfs.cpio.gz")

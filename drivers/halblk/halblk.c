@@ -10,11 +10,12 @@
  * A request ends in one of three ways.  The device completes it; any answer that
  * is not understood, or is for less than was asked, is an error.  Or the device
  * is withdrawn: from then on it touches no memory, and all that it had ends with
- * an error at once.  Or the device answers nothing that makes sense any more:
- * it is reset, which stops it, and then the same is done.  A device that is
- * merely slow is waited for, with a word in the log each time the queue's
- * timeout has passed: what it has was given to it with its memory, and only it
- * can give that back.
+ * an error at once.  Or the device answers nothing that makes sense any more, or
+ * nothing at all for as long as halblk.patience says: it is reset, which stops
+ * it, and then the same is done, and so with all requests that come after.  A
+ * device that is merely slow is waited for, with a word in the log each time the
+ * queue's timeout has passed: what it has was given to it with its memory, and
+ * only it can give that back.
  */
 #define pr_fmt(fmt) "halblk: " fmt
 
@@ -23,14 +24,17 @@
 #include <linux/err.h>
 #include <linux/idr.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/workqueue.h>
 #include <asm/plex86_bus.h>
 #include <asm/plex86_compat_blk.h>
 #include <asm/plex86_ring.h>
@@ -46,8 +50,11 @@ struct halblk_request {
 };
 
 struct halblk_queue {
-	spinlock_t lock;		/* of the ring */
+	struct halblk *blk;
+	spinlock_t lock;		/* of all that follows */
 	struct plex86_ring ring;
+	unsigned long silent;		/* jiffies without a completion, counted */
+	unsigned long counted;		/* when that was, last */
 };
 
 struct halblk {
@@ -58,11 +65,16 @@ struct halblk {
 	struct mutex cache_type;	/* held while that is set */
 	bool write_through;		/* as it was set */
 	char serial[PLEX86_BLK_SERIAL + 1];
+	struct work_struct broken;
 	unsigned int nr_queues;
 	struct halblk_queue queues[];
 };
 
 static DEFINE_IDA(halblk_ida);
+
+static unsigned int patience = 300;
+module_param(patience, uint, 0644);
+MODULE_PARM_DESC(patience, "seconds after which a silent disk is given up; 0: never");
 
 /*
  * Requests.
@@ -237,11 +249,16 @@ static void halblk_reap(struct halblk_queue *queue)
 
 	spin_lock_irqsave(&queue->lock, flags);
 	do {
-		while (plex86_ring_get(&queue->ring, &result))
+		while (plex86_ring_get(&queue->ring, &result)) {
+			queue->silent = 0;
 			halblk_end(result.token,
 				   halblk_status(result.token, &result));
+		}
 	} while (!plex86_ring_enable(&queue->ring, 0));
 	spin_unlock_irqrestore(&queue->lock, flags);
+	/* A reset may take its time. */
+	if (queue->ring.broken)
+		schedule_work(&queue->blk->broken);
 }
 
 /* The device completes nothing any more, and touches no memory. */
@@ -261,6 +278,43 @@ static void halblk_give_up(struct halblk *blk)
 	}
 }
 
+/* The device is of no more use: for requests that are there, and all later ones. */
+static void halblk_break(struct halblk *blk)
+{
+	plex86_device_reset(blk->pdev);
+	halblk_give_up(blk);
+}
+
+static void halblk_broken(struct work_struct *work)
+{
+	halblk_break(container_of(work, struct halblk, broken));
+}
+
+/*
+ * A request was not answered for another @timeout jiffies: is it enough?  What
+ * counts is that no request was.  It is counted by timeouts, once for all that
+ * have passed meanwhile: a guest that was stopped for an hour has waited for one.
+ */
+static bool halblk_impatient(struct halblk_queue *queue, unsigned int timeout)
+{
+	unsigned long most = HZ * min_t(unsigned long, READ_ONCE(patience),
+					ULONG_MAX / HZ);
+	unsigned long flags;
+	bool enough;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (!queue->silent ||
+	    time_after_eq(jiffies, queue->counted + timeout)) {
+		queue->silent += timeout;
+		queue->counted = jiffies;
+	}
+	enough = most && queue->silent >= most;
+	if (enough)
+		queue->ring.broken = true;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return enough;
+}
+
 static enum blk_eh_timer_return halblk_timeout(struct request *rq)
 {
 	struct halblk *blk = rq->q->queuedata;
@@ -270,8 +324,14 @@ static enum blk_eh_timer_return halblk_timeout(struct request *rq)
 	if (plex86_device_gone(blk->pdev)) {
 		halblk_give_up(blk);
 	} else if (queue->ring.broken) {
-		plex86_device_reset(blk->pdev);
-		halblk_give_up(blk);
+		halblk_break(blk);
+	} else if (blk_mq_rq_state(rq) == MQ_RQ_IN_FLIGHT &&
+		   halblk_impatient(queue, rq->timeout)) {
+		dev_err(&blk->pdev->dev,
+			"%s: sector %llu: no answer for %lu s; giving the disk up\n",
+			blk->disk->disk_name,
+			(unsigned long long)blk_rq_pos(rq), queue->silent / HZ);
+		halblk_break(blk);
 	}
 	/* On one CPU it has ended at once, and is not even complete any more. */
 	if (blk_mq_rq_state(rq) != MQ_RQ_IN_FLIGHT)
@@ -484,6 +544,7 @@ static int halblk_init_rings(struct halblk *blk)
 
 	for (i = 0; i < blk->nr_queues; i++) {
 		spin_lock_init(&blk->queues[i].lock);
+		blk->queues[i].blk = blk;
 		err = plex86_ring_init(&blk->queues[i].ring, blk->pdev, i,
 				       HALBLK_DEPTH);
 		if (err)
@@ -567,6 +628,7 @@ static int halblk_probe(struct plex86_device *pdev)
 	blk->pdev = pdev;
 	blk->nr_queues = nr_queues;
 	mutex_init(&blk->cache_type);
+	INIT_WORK(&blk->broken, halblk_broken);
 	memcpy(blk->serial, config.serial, sizeof(config.serial));
 	blk->index = ida_alloc(&halblk_ida, GFP_KERNEL);
 	if (blk->index < 0) {
@@ -592,6 +654,7 @@ static int halblk_probe(struct plex86_device *pdev)
 	blk_mq_free_tag_set(&blk->tags);
 fail_rings:
 	plex86_device_reset(pdev);
+	cancel_work_sync(&blk->broken);
 	halblk_free_rings(blk);
 	ida_free(&halblk_ida, blk->index);
 fail_free:
@@ -610,6 +673,7 @@ static void halblk_remove(struct plex86_device *pdev)
 	}
 	del_gendisk(blk->disk);
 	plex86_device_reset(pdev);
+	cancel_work_sync(&blk->broken);
 	halblk_give_up(blk);
 	halblk_free_rings(blk);
 	blk_mq_free_tag_set(&blk->tags);

@@ -28,6 +28,7 @@
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/panic.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -93,6 +94,27 @@ static struct halcon *halcons[PLEX86_MAX_DEVICES];
 static struct halcon *halcon_of(u32 vtermno)
 {
 	return vtermno < PLEX86_MAX_DEVICES ? halcons[vtermno] : NULL;
+}
+
+/*
+ * The lock, and no message is printed as long as it is held: what a ring says of
+ * its device would come back here, for this console.
+ */
+static unsigned long halcon_lock(struct halcon *con)
+	__acquires(&con->lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&con->lock, flags);
+	printk_deferred_enter();
+	return flags;
+}
+
+static void halcon_unlock(struct halcon *con, unsigned long flags)
+	__releases(&con->lock)
+{
+	printk_deferred_exit();
+	spin_unlock_irqrestore(&con->lock, flags);
 }
 
 static u32 halcon_tx_room(const struct halcon *con)
@@ -188,7 +210,7 @@ static PLEX86_HVC_RESULT halcon_put_chars(u32 vtermno,
 	if (!con || plex86_device_gone(con->pdev))
 		return -ENODEV;
 
-	spin_lock_irqsave(&con->lock, flags);
+	flags = halcon_lock(con);
 	if (halcon_tx_room(con) < count)
 		halcon_tx_work(con, false);
 	done = min_t(PLEX86_HVC_SIZE, count, halcon_tx_room(con));
@@ -202,7 +224,7 @@ static PLEX86_HVC_RESULT halcon_put_chars(u32 vtermno,
 	/* A stalled device: hvc drops a message on 0 and keeps a tty's output. */
 	if (!done && count && con->stalled_us < STALL_US)
 		done = -EAGAIN;
-	spin_unlock_irqrestore(&con->lock, flags);
+	halcon_unlock(con, flags);
 	return done;
 }
 
@@ -220,7 +242,7 @@ static int halcon_flush(u32 vtermno, bool wait)
 
 	if (!con || wait)
 		return 0;
-	spin_lock_irqsave(&con->lock, flags);
+	flags = halcon_lock(con);
 	do {
 		halcon_tx_work(con, true);
 		last = con->tx_sent != con->tx_put &&
@@ -234,7 +256,7 @@ static int halcon_flush(u32 vtermno, bool wait)
 		con->stalled_us += STALL_STEP_US;
 		udelay(STALL_STEP_US);
 	} while (last);
-	spin_unlock_irqrestore(&con->lock, flags);
+	halcon_unlock(con, flags);
 	return 0;
 }
 
@@ -319,9 +341,9 @@ static PLEX86_HVC_RESULT halcon_get_chars(u32 vtermno, PLEX86_HVC_CHAR *buf,
 		return -EPIPE;
 	do {
 		command = -1;
-		spin_lock_irqsave(&con->lock, flags);
+		flags = halcon_lock(con);
 		done = halcon_rx_copy(con, buf, count, &command);
-		spin_unlock_irqrestore(&con->lock, flags);
+		halcon_unlock(con, flags);
 		if (command >= 0)
 			handle_sysrq(command);
 	} while (!done && command >= 0);
@@ -358,9 +380,9 @@ static void halcon_interrupt(struct plex86_device *pdev)
 	struct halcon *con = plex86_get_drvdata(pdev);
 	unsigned long flags;
 
-	spin_lock_irqsave(&con->lock, flags);
+	flags = halcon_lock(con);
 	halcon_tx_work(con, false);
-	spin_unlock_irqrestore(&con->lock, flags);
+	halcon_unlock(con, flags);
 
 	/* Input, and output that hvc had no room for. */
 	if (hvc_poll(con->hvc))

@@ -262,18 +262,17 @@ const char *image_load(struct vm *vm, const u8 *file, u64 size,
 }
 
 /*
- * image_shared_form() - write the shared-page form over the recorded sites
- * @image: takes note of the IRET sites
+ * image_sites() - do something at each of the recorded sites of the loaded image
+ * @fn: gets the site in guest RAM
  *
- * Returns NULL or what is wrong with the site table.
+ * Returns NULL, or what is wrong with the site table.
  */
-const char *image_shared_form(struct vm *vm, struct image *image)
+const char *image_sites(struct vm *vm, struct image *image, site_fn fn)
 {
 	u32 offset = image->note.page_offset;
 	u32 at = image->note.sites - offset, end = image->note.sites_end - offset;
 	struct plex86_site site;
 
-	image->irets = 0;
 	if (at > end || at < image->first || end > image->end ||
 	    (end - at) % sizeof(site))
 		return "damaged: the site table lies outside the kernel";
@@ -284,10 +283,45 @@ const char *image_shared_form(struct vm *vm, struct image *image)
 		gpa = site.addr - offset;
 		if (gpa < image->first || gpa > image->end ||
 		    site.len > image->end - gpa ||
-		    !write_form(vm->ram + gpa, &site, image))
+		    !fn(vm->ram + gpa, &site, image))
 			return "damaged: a recorded site lies outside the kernel or is of no known kind";
 	}
 	return NULL;
+}
+
+/*
+ * image_shared_form() - write the shared-page form over the recorded sites
+ * @image: takes note of the IRET sites
+ *
+ * Returns NULL or what is wrong with the site table.
+ */
+const char *image_shared_form(struct vm *vm, struct image *image)
+{
+	image->irets = 0;
+	return image_sites(vm, image, write_form);
+}
+
+/* Is @site of a known kind, and are its bytes the kind's PVI form? */
+static bool has_pvi_form(u8 *at, const struct plex86_site *site,
+			 struct image *image)
+{
+	u32 bytes = 0;
+	const u8 *form = site_form(site->kind, &bytes);
+
+	(void)image;
+	return form && site->len == bytes && !memcmp(at, form, bytes);
+}
+
+/*
+ * image_pvi_form() - see that the recorded sites have their PVI form
+ *
+ * Returns NULL or what is wrong.
+ */
+const char *image_pvi_form(struct vm *vm, struct image *image)
+{
+	return image_sites(vm, image, has_pvi_form) ?
+	       "damaged: a recorded site lies outside the kernel, or has not its PVI form" :
+	       NULL;
 }
 
 static void put32(u8 *at, u32 value)
@@ -305,7 +339,8 @@ static void put64(u8 *at, u64 value)
  * "boot" and "zero-page"), and set the registers of the entry point
  * @initrd_gpa, @initrd_bytes: where the initial RAM disk lies, 0 bytes: none
  * @cmdline: at most IMAGE_CMDLINE_MAX bytes with its NUL
- * @seed: IMAGE_SEED_BYTES random bytes for the guest's entropy pool
+ * @seed: IMAGE_SEED_BYTES random bytes for the guest's entropy pool; NULL: the
+ *	  host has none
  */
 void image_boot_params(struct vm *vm, const struct image *image,
 		       u32 initrd_gpa, u32 initrd_bytes, const char *cmdline,
@@ -332,15 +367,17 @@ void image_boot_params(struct vm *vm, const struct image *image,
 	put32(zero + 0x218, initrd_bytes ? initrd_gpa : 0);
 	put32(zero + 0x21c, initrd_bytes);
 	put32(zero + 0x228, CMDLINE_GPA);
-	put64(zero + 0x250, SETUP_DATA_GPA);
+	put64(zero + 0x250, seed ? SETUP_DATA_GPA : 0);
 	for (; cmdline[i]; i++)
 		vm->ram[CMDLINE_GPA + i] = (u8)cmdline[i];
 	vm->ram[CMDLINE_GPA + i] = 0;
 
-	put64(data, 0);				/* the only one */
-	put32(data + 8, 9);			/* SETUP_RNG_SEED */
-	put32(data + 12, IMAGE_SEED_BYTES);
-	memcpy(data + 16, seed, IMAGE_SEED_BYTES);
+	if (seed) {
+		put64(data, 0);			/* the only one */
+		put32(data + 8, 9);		/* SETUP_RNG_SEED */
+		put32(data + 12, IMAGE_SEED_BYTES);
+		memcpy(data + 16, seed, IMAGE_SEED_BYTES);
+	}
 
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->eip = image->entry;

@@ -35,13 +35,25 @@ struct image {
 	u32 iret[IMAGE_IRETS];	/* their linear addresses */
 };
 
+/* What is to be done at a site; false if it cannot be. */
+typedef bool (*site_fn)(u8 *at, const struct plex86_site *site,
+			struct image *image);
+
 const char *image_check(const u8 *file, u64 size, struct image *image);
 const char *image_load(struct vm *vm, const u8 *file, u64 size,
 		       const struct image *image);
+const char *image_sites(struct vm *vm, struct image *image, site_fn fn);
 const char *image_shared_form(struct vm *vm, struct image *image);
+const char *image_pvi_form(struct vm *vm, struct image *image);
 void image_boot_params(struct vm *vm, const struct image *image,
 		       u32 initrd_gpa, u32 initrd_bytes, const char *cmdline,
 		       const u8 *seed);
+
+/* sites.c */
+#define SITE_KINDS	8
+
+const u8 *site_form(u32 kind, u32 *bytes);
+const char *site_name(u32 kind);
 
 #endif /* __ASSEMBLER__ */
 #endif

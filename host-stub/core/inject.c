@@ -37,7 +37,7 @@ void core_crash(struct vm *vm, const char *reason)
 	if (end->how != END_NOT)
 		return;
 	end->how = END_CRASH;
-	for (i = 0; reason[i] && i < sizeof(end->reason) - 1; i++)
+	for (i = 0; i < sizeof(end->reason) - 1 && reason[i]; i++)
 		end->reason[i] = reason[i];
 	end->reason[i] = 0;
 }

@@ -8,6 +8,9 @@
  * them where others want that processor too.  So they are pinned together, and
  * let go for a moment when they had to wait; where the one that runs is found
  * then is their next place.
+ *
+ * The launcher is with them while they have little to do: then they mostly wait
+ * for each other, and to be woken by who gives up the same processor is quick.
  */
 #include "launcher.h"
 
@@ -15,6 +18,7 @@
 
 #define LOOK_MS		250	/* how often a pinned VM is looked at */
 #define SETTLE_MS	100	/* how long it is let go */
+#define LITTLE		8	/* of a processor's time: one part in so many */
 #define NS_PER_MS	1000000ull
 
 static void allow(struct vm_context *ctx, const cpu_set_t *set)
@@ -75,19 +79,28 @@ static void times(struct vm_context *ctx, u64 *ran, u64 *waited)
 	}
 }
 
+/* Has the launcher run where the spaces do, or on any processor. */
+static void join(struct balance *b, bool on)
+{
+	/* If it may not, it runs anyway. */
+	if (b->joined != on)
+		sched_setaffinity(0, sizeof(b->place),
+				  on ? &b->place : &b->allowed);
+	b->joined = on;
+}
+
 static void pin(struct vm_context *ctx)
 {
 	struct balance *b = &ctx->balance;
 	pid_t pid = (pid_t)__atomic_load_n(&ctx->state->active_pid,
 					   __ATOMIC_SEQ_CST);
 	int cpu = processor_of(pid ? pid : ctx->spaces[0]);
-	cpu_set_t set;
 
 	if (cpu < 0 || cpu >= CPU_SETSIZE)
 		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	allow(ctx, &set);
+	CPU_ZERO(&b->place);
+	CPU_SET(cpu, &b->place);
+	allow(ctx, &b->place);
 	b->pinned = true;
 	times(ctx, &b->ran, &b->waited);
 	b->look_ns = now_ns() + LOOK_MS * NS_PER_MS;
@@ -129,9 +142,12 @@ int balance_work(struct vm_context *ctx)
 		b->look_ns = now + LOOK_MS * NS_PER_MS;
 		/* A hand-over is a short wait, too. */
 		if (waited > ran / 2 && waited > LOOK_MS * NS_PER_MS / 4) {
+			join(b, false);
 			allow(ctx, &b->allowed);
 			b->pinned = false;
 			b->look_ns = now + SETTLE_MS * NS_PER_MS;
+		} else {
+			join(b, ran < LOOK_MS * NS_PER_MS / LITTLE);
 		}
 	}
 	return (int)((b->look_ns - now) / NS_PER_MS) + 1;

@@ -76,11 +76,12 @@ static int open_output(void)
 static int open_pty(struct console *con)
 {
 	struct termios raw;
-	const char *name;
+	const char *name = NULL;
 
 	con->in = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-	if (con->in < 0 || grantpt(con->in) || unlockpt(con->in) ||
-	    !(name = ptsname(con->in))) {
+	if (con->in >= 0 && !grantpt(con->in) && !unlockpt(con->in))
+		name = ptsname(con->in);
+	if (!name) {
 		complain("--console pty: %s", strerror(errno));
 		return -1;
 	}

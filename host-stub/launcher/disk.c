@@ -402,7 +402,8 @@ static bool eager(const struct disk *disk)
 {
 	const struct vm_context *ctx = disk->device.ctx;
 
-	return ctx && ctx->balance.on && !disk->device.resetting &&
+	return ctx && ctx->balance.on && !ctx->balance.joined &&
+	       !disk->device.resetting &&
 	       !disk->waiting && (!disk->in_flight || disk->medium->ops->ready);
 }
 

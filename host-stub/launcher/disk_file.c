@@ -23,12 +23,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SECTOR		((u64)PLEX86_BLK_SECTOR)
 #define FILE_BLOCK	4096u		/* what file systems work in */
 #define BOUNCE_ALIGN	4096u
 #define URING_ENTRIES	256u
+#define RING_FILE	0		/* places in the ring's table of files */
+#define RING_OVERLAY	1
+#define LOCK_TRIES	50
+#define LOCK_NS		500000000
 #define AGAIN_NS	1000000u	/* where the system is short of memory */
 
 struct disk_file {
@@ -319,6 +325,8 @@ static int do_step(struct disk_file *f, struct part *part)
 static bool queue_step(struct disk_file *f, struct part *part)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&f->ring);
+	/* By its place among those that the ring has. */
+	int file = part->fd == f->fd ? RING_FILE : RING_OVERLAY;
 
 	if (!sqe) {
 		io_uring_submit(&f->ring);
@@ -328,21 +336,22 @@ static bool queue_step(struct disk_file *f, struct part *part)
 		return false;
 	switch (step_of(part)) {
 	case PLEX86_BLK_OP_READ:
-		io_uring_prep_readv(sqe, part->fd, part->left_seg,
+		io_uring_prep_readv(sqe, file, part->left_seg,
 				    part->left_segs, part->at);
 		break;
 	case PLEX86_BLK_OP_WRITE:
-		io_uring_prep_writev2(sqe, part->fd, part->left_seg,
+		io_uring_prep_writev2(sqe, file, part->left_seg,
 				      part->left_segs, part->at,
 				      write_flags(part));
 		break;
 	case PLEX86_BLK_OP_FLUSH:
-		io_uring_prep_fsync(sqe, part->fd, IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
 		break;
 	default:
-		io_uring_prep_fallocate(sqe, part->fd, zero_mode(f, part->dr),
+		io_uring_prep_fallocate(sqe, file, zero_mode(f, part->dr),
 					(off_t)part->at, (off_t)part->left);
 	}
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 	io_uring_sqe_set_data(sqe, part);
 	f->under_way++;
 	return true;
@@ -526,6 +535,7 @@ static int file_measure(struct medium *m)
 	struct disk_file *f = file_of(m);
 	struct stat st;
 	u64 bytes, old = m->bytes;
+	bool removed = false;
 	int error;
 
 	if (f->block_device) {
@@ -535,9 +545,10 @@ static int file_measure(struct medium *m)
 		if (fstat(f->fd, &st))
 			return errno;
 		bytes = (u64)st.st_size;
+		removed = !st.st_nlink;
 	}
 	/* What a disk cannot begin with it cannot become. */
-	if (old && !f->block_device && !st.st_nlink)
+	if (old && removed)
 		return ENOENT;
 	if (old && (!bytes || bytes % m->block_bytes))
 		return EINVAL;
@@ -548,12 +559,21 @@ static int file_measure(struct medium *m)
 	return error;
 }
 
+/* What Debian 12's liburing declares functions for, and has none. */
+static long set_ring(struct disk_file *f, u32 what, const void *from, u32 count)
+{
+	return syscall(SYS_io_uring_register, f->ring.ring_fd, what, from, count);
+}
+
 static void file_close(struct medium *m)
 {
 	struct disk_file *f = file_of(m);
 
-	if (f->async)
+	/* It would keep its files for some time. */
+	if (f->async) {
+		set_ring(f, IORING_UNREGISTER_FILES, NULL, 0);
 		io_uring_queue_exit(&f->ring);
+	}
 	if (f->written)
 		munmap(f->written, f->written_bytes);
 	if (f->overlay >= 0)
@@ -581,6 +601,23 @@ static int wrong(const struct disk_file *f, const char *what)
 {
 	complain("disk%u: %s: %s", f->number, f->name, what);
 	return -1;
+}
+
+/*
+ * Some time for the ring of a plex86 that was killed, whose lock ends with it.
+ * 0, or -1 with errno.
+ */
+static int lock_file(int fd, struct flock *lock)
+{
+	const struct timespec nap = { .tv_nsec = LOCK_NS / LOCK_TRIES };
+	int tries = LOCK_TRIES;
+
+	while (fcntl(fd, F_OFD_SETLK, lock)) {
+		if ((errno != EAGAIN && errno != EACCES) || !tries--)
+			return -1;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
 }
 
 static int open_file(struct disk_file *f, const struct disk_options *o)
@@ -619,7 +656,7 @@ static int open_file(struct disk_file *f, const struct disk_options *o)
 		return wrong(f, "neither a file nor a block device");
 	if (fcntl(f->fd, F_SETFL, flags & ~O_NONBLOCK))
 		return wrong(f, strerror(errno));
-	if (!fcntl(f->fd, F_OFD_SETLK, &lock))
+	if (!lock_file(f->fd, &lock))
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return wrong(f, strerror(errno));
@@ -721,6 +758,42 @@ static int make_overlay(struct disk_file *f)
 }
 
 /*
+ * A ring that does, whoever fills it, what queue_step() asks for, and with the
+ * medium's own files only: what is put in one no filter of system calls sees.
+ */
+static int open_ring(struct disk_file *f)
+{
+	struct io_uring_restriction allowed[] = {
+		{ .opcode = IORING_RESTRICTION_REGISTER_OP,
+		  .register_op = IORING_UNREGISTER_FILES },
+		{ .opcode = IORING_RESTRICTION_SQE_OP,
+		  .sqe_op = IORING_OP_READV },
+		{ .opcode = IORING_RESTRICTION_SQE_OP,
+		  .sqe_op = IORING_OP_WRITEV },
+		{ .opcode = IORING_RESTRICTION_SQE_OP,
+		  .sqe_op = IORING_OP_FSYNC },
+		{ .opcode = IORING_RESTRICTION_SQE_OP,
+		  .sqe_op = IORING_OP_FALLOCATE },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+		  .sqe_flags = IOSQE_FIXED_FILE },
+		{ .opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED,
+		  .sqe_flags = IOSQE_FIXED_FILE },
+	};
+	/* -1 is an empty place. */
+	const int files[] = { [RING_FILE] = f->fd, [RING_OVERLAY] = f->overlay };
+
+	if (io_uring_queue_init(URING_ENTRIES, &f->ring, IORING_SETUP_R_DISABLED))
+		return -1;
+	if (!io_uring_register_files(&f->ring, files, 2) &&
+	    !set_ring(f, IORING_REGISTER_RESTRICTIONS, allowed,
+		      sizeof(allowed) / sizeof(allowed[0])) &&
+	    !set_ring(f, IORING_REGISTER_ENABLE_RINGS, NULL, 0))
+		return 0;
+	io_uring_queue_exit(&f->ring);
+	return -1;
+}
+
+/*
  * disk_file_open() - open the file or block device that a --disk named
  * @number: of the disk, for messages
  *
@@ -749,7 +822,6 @@ struct medium *disk_file_open(const struct disk_options *o, u32 number)
 		file_close(&f->medium);
 		return NULL;
 	}
-	f->async = !o->no_uring &&
-		   !io_uring_queue_init(URING_ENTRIES, &f->ring, 0);
+	f->async = !o->no_uring && !open_ring(f);
 	return &f->medium;
 }

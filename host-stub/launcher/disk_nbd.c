@@ -273,7 +273,7 @@ static void nbd_work(struct medium *m, const struct waits *waits)
 	struct disk_nbd *n = nbd_of(m);
 	short came = waits_came(waits, n->fd_wait);
 
-	n->fd_wait = WAITS_NOTHING;	/* what came came once */
+	n->fd_wait = WAITS_NOTHING;	/* it came once */
 	if (!n->nbd)
 		return;
 	if ((came & (POLLIN | POLLHUP | POLLERR)) &&

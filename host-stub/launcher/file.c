@@ -2,9 +2,10 @@
 /*
  * Files that are read whole, and those that are written anew.
  *
- * What was read is in memory for as long as it is needed.  The memory is a mapping of its own, so that all of it goes back to the system
- * with file_drop().  A mapping of the file instead would change, or end in
- * SIGBUS, with what others do to the file.
+ * What was read is in memory for as long as it is needed.  The memory is a
+ * mapping of its own, so that all of it goes back to the system with
+ * file_drop().  A mapping of the file instead would change, or end in SIGBUS,
+ * with what others do to the file.
  */
 #include "launcher.h"
 

@@ -94,8 +94,10 @@ int host_check(const struct options *options)
 		return -1;
 	}
 	if (options->isolation != ISOLATION_KEYS) {
-		complain("--isolation=%s: guest programs are kept neither from the guest's kernel nor from the monitor, which has your rights",
-			 options->isolation == ISOLATION_NONE ? "none" : "scan");
+		complain("--isolation=%s: guest programs are kept neither from the guest's kernel nor from the monitor%s",
+			 options->isolation == ISOLATION_NONE ? "none" : "scan",
+			 options->jail ? ", which has its jail alone" :
+					 ", which has your rights");
 	} else if (options->mask_keys || !take_keys()) {
 		complain("host: the machine has no protection keys (or this process none to give), which keep guest programs from the guest's kernel and from the monitor; to run without, say --isolation=none");
 		return -1;
@@ -108,8 +110,8 @@ int host_check(const struct options *options)
 	return 0;
 }
 
-/* host_can_fault_cpuid() - can CPUID be made to trap? */
-bool host_can_fault_cpuid(const struct options *options)
+/* Can CPUID be made to trap? */
+static bool host_can_fault_cpuid(const struct options *options)
 {
 	return !options->mask_cpuid && probe(try_cpuid_faulting);
 }
@@ -161,8 +163,8 @@ u32 host_frame_bytes(void)
 	return bytes < PAGE_SIZE ? PAGE_SIZE : (u32)bytes;
 }
 
-/* host_map_count() - how many mappings a process may have */
-u32 host_map_count(void)
+/* How many mappings a process may have. */
+static u32 host_map_count(void)
 {
 	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
 	unsigned int count = 65530;
@@ -254,10 +256,10 @@ static bool try_sysenter(void)
 }
 
 /*
- * host_sysenter_landing() - where SYSENTER returns to, from LANDING_BASE on, in a
+ * Where SYSENTER returns to, from LANDING_BASE on, in a
  * process after host_move_vdso(); 0 if it cannot be used
  */
-u32 host_sysenter_landing(const struct options *options)
+static u32 host_sysenter_landing(const struct options *options)
 {
 	u32 offset = 0;
 
@@ -274,6 +276,14 @@ u32 host_sysenter_landing(const struct options *options)
 	return offset < LANDING_STACK - LANDING_BASE - 2 * PAGE_SIZE ? offset : 0;
 }
 
+/* host_learn() - find out what make_vm() wants to know, for all boots */
+void host_learn(struct host *host, const struct options *options)
+{
+	host->map_count = host_map_count();
+	host->fault_cpuid = host_can_fault_cpuid(options);
+	host->landing = host_sysenter_landing(options);
+}
+
 /*
  * verb_host() - `plex86 host`: what this machine offers, a line each
  *
@@ -284,20 +294,27 @@ int verb_host(int argc, char **argv)
 	const struct options all = { 0 };
 	bool ia32 = probe(try_ia32), sud = probe(try_sud);
 	bool keys = probe(take_keys);
+	u32 landlock = landlock_version(&all);
+	char version[32];
 
 	if (argc) {
 		complain("%s: 'plex86 host' takes no argument", argv[0]);
 		return EXIT_CANNOT;
 	}
+	snprintf(version, sizeof(version), "yes: version %u", landlock);
 	printf("32-bit code             %s\n"
 	       "Syscall User Dispatch   %s\n"
 	       "protection keys         %s\n"
 	       "CPUID faulting          %s\n"
-	       "SYSENTER                %s\n",
+	       "SYSENTER                %s\n"
+	       "seccomp                 %s\n"
+	       "Landlock                %s\n",
 	       ia32 ? "yes" : "no: cannot run a guest",
 	       sud ? "yes" : "no: cannot run a guest",
 	       keys ? "yes" : "no: can run a guest with --isolation=none",
 	       host_can_fault_cpuid(&all) ? "yes" : "no",
-	       host_sysenter_landing(&all) ? "yes" : "no");
+	       host_sysenter_landing(&all) ? "yes" : "no",
+	       jail_has_seccomp(&all) ? "yes" : "no: the jail leaves all system calls open",
+	       landlock ? version : "no: the jail is its filters alone");
 	return ia32 && sud && keys ? 0 : EXIT_CANNOT;
 }

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "disk.h"
 #include "image.h"
+#include "jail.h"
 #include "net.h"
 #include "state.h"
 #include "version.h"
@@ -43,10 +44,12 @@ struct options {
 	u32 nets;
 	bool no_net;		/* --net none */
 	bool no_reboot;
+	bool jail;		/* nobody has more rights than needed */
 	bool unchecked;		/* the kernel may be one that is not certified */
 	enum { ISOLATION_KEYS, ISOLATION_NONE, ISOLATION_SCAN } isolation;
 	/* --mask-host, for tests */
 	bool mask_ia32, mask_sud, mask_cpuid, mask_sysenter, mask_keys, mask_uring;
+	bool mask_seccomp, mask_landlock;
 };
 
 /* A reading of the TSC; tsc.c. */
@@ -83,9 +86,24 @@ struct control {
 struct balance {
 	bool on;		/* there is more than one processor */
 	bool pinned;
-	cpu_set_t allowed;
+	bool joined;		/* the launcher is there, too */
+	cpu_set_t allowed, place;
 	u64 ran, waited;	/* when last looked at, ns */
 	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */
+};
+
+/* What was found out of the host, before the jail was shut; host.c. */
+struct host {
+	u32 map_count;		/* how many mappings a process may have */
+	bool fault_cpuid;	/* CPUID can be made to trap */
+	u32 landing;		/* host_sysenter_landing() */
+};
+
+/* What the host does when it is out of memory; oom.c. */
+struct oom {
+	int score_fd, vmstat_fd;
+	char score[16];		/* of this process, as text */
+	u64 kills;		/* how many there were when it began */
 };
 
 struct vm_context {
@@ -95,8 +113,13 @@ struct vm_context {
 	struct image image;
 	struct file kernel, initrd;	/* held from reading to loading */
 	int state_fd, ram_fd, doorbell_fd, signal_fd;
+	int stats_fd;		/* --stats; -1: none */
+	struct host host;
+	struct jail jail;
 	pid_t spaces[SPACES];
+	int space_fd[SPACES];	/* pidfds of these */
 	struct balance balance;
+	struct oom oom;
 	struct end end;		/* how it ended, copied and checked */
 	struct devices devices;
 	struct device *console;
@@ -138,18 +161,22 @@ int check_run(const char *name, const u8 *file, u64 bytes);
 /* host.c */
 int verb_host(int argc, char **argv);
 int host_check(const struct options *options);
-bool host_can_fault_cpuid(const struct options *options);
+void host_learn(struct host *host, const struct options *options);
 u64 host_xcr0(void);
 u32 host_xsave_bytes(u64 mask);
 u32 host_frame_bytes(void);
 void host_cpuid(u32 leaf, u32 subleaf, struct cpuid_leaf *out);
-u32 host_map_count(void);
-u32 host_sysenter_landing(const struct options *options);
 bool host_move_vdso(void);
 
 /* balance.c */
 void balance_start(struct vm_context *ctx);
 int balance_work(struct vm_context *ctx);
+
+/* oom.c */
+void oom_open(struct oom *oom);
+void oom_first(const struct oom *oom, bool on);
+bool oom_killed(const struct oom *oom);
+void oom_close(struct oom *oom);
 
 /* tsc.c */
 void tsc_start(struct tsc_sample *start);
@@ -180,7 +207,7 @@ void console_resize(struct device *dev);
 
 /* report.c */
 void report_crash(struct vm_context *ctx);
-int report_check(const struct options *options);
+int report_check(struct vm_context *ctx);
 int report_stats(struct vm_context *ctx);
 
 #endif

@@ -15,11 +15,20 @@
 #include "net.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <slirp/libslirp.h>
 #include <string.h>
 
 #define MTU_DEFAULT	65520u	/* libslirp takes 65521 at most */
 #define LIST_BYTES	(16u << 20)	/* of frames that wait; others are dropped */
+
+/*
+ * libslirp has two buffers of 128 KiB for each connection.  Each is to be a
+ * mapping of its own, of which only what is used takes memory, and all is given
+ * back at the end.  malloc() would put them into its heap once the first was
+ * freed, and of that nothing is given back below what is still in use.
+ */
+#define MMAP_BYTES	(96 << 10)	/* more than a frame has */
 
 #define NS_PER_MS	1000000
 
@@ -260,6 +269,7 @@ static int user_open(struct net *net)
 	struct user *user = calloc(1, sizeof(*user));
 	u32 i;
 
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
 	if (!user) {
 		complain("out of memory");
 		return -1;

@@ -163,6 +163,16 @@ static int set_isolation(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_jail(struct options *o, const char *value)
+{
+	if (strcmp(value, "on") && strcmp(value, "off")) {
+		complain("--jail %s: no such way; on or off", value);
+		return -1;
+	}
+	o->jail = !strcmp(value, "on");
+	return 0;
+}
+
 static int set_mask_host(struct options *o, const char *value)
 {
 	if (!strcmp(value, "ia32")) {
@@ -177,8 +187,12 @@ static int set_mask_host(struct options *o, const char *value)
 		o->mask_keys = true;
 	} else if (!strcmp(value, "uring")) {
 		o->mask_uring = true;
+	} else if (!strcmp(value, "seccomp")) {
+		o->mask_seccomp = true;
+	} else if (!strcmp(value, "landlock")) {
+		o->mask_landlock = true;
 	} else {
-		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter, keys, uring",
+		complain("--mask-host %s: no such feature; one of ia32, sud, cpuid, sysenter, keys, uring, seccomp, landlock",
 			 value);
 		return -1;
 	}
@@ -221,6 +235,9 @@ static const struct option_entry entries[] = {
 	  "apart by protection keys (keys), or not at all, for\n"
 	  "hosts that have none",
 	  set_isolation },
+	{ "jail", "on|off",
+	  "give up all rights that the other options do not\n"
+	  "need, before the guest starts (on)", set_jail },
 	{ "stats", "FILE", "write counters and times there as JSON", set_stats },
 	{ "control", "SOCKET",
 	  "listen there for 'plex86 control SOCKET COMMAND':\n"
@@ -233,7 +250,7 @@ static const struct option_entry entries[] = {
 	{ "mask-host", "FEATURE",
 	  "do as if the host lacked it (for tests): ia32, sud,\n"
 	  "cpuid (that it can be made to fault), sysenter,\n"
-	  "keys, uring",
+	  "keys, uring, seccomp, landlock",
 	  set_mask_host },
 };
 
@@ -296,6 +313,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	options->append = "";
 	options->console = "stdio";
 	options->mem_bytes = MEM_DEFAULT;
+	options->jail = true;
 	for (i = 0; i < argc; i++) {
 		const struct option_entry *entry;
 		const char *word = argv[i], *value;

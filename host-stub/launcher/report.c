@@ -8,6 +8,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
@@ -147,24 +148,42 @@ void report_crash(struct vm_context *ctx)
 }
 
 /*
- * report_check() - see that --stats can be written, before there is anything
- * to lose
+ * report_check() - open what --stats named, before there is anything to lose
  *
  * Returns 0, or -1 after saying why not.
  */
-int report_check(const struct options *options)
+int report_check(struct vm_context *ctx)
 {
-	const char *why;
-	int fd;
+	struct flock nobodys = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+	const char *name = ctx->options.stats, *why = "it cannot be written to";
 
-	if (!options->stats)
+	if (!name)
 		return 0;
-	fd = file_create(options->stats, &why);
-	if (fd < 0) {
-		complain("--stats: %s: %s", options->stats, why);
-		return -1;
+	ctx->stats_fd = file_create(name, &why);
+	/* It is written when there is something to say, and then waited for. */
+	if (ctx->stats_fd >= 0 && !fcntl(ctx->stats_fd, F_SETFL, 0)) {
+		fcntl(ctx->stats_fd, F_OFD_SETLK, &nobodys);
+		return 0;
 	}
-	close(fd);
+	complain("--stats: %s: %s", name, why);
+	return -1;
+}
+
+/* 0, or -1 with errno. */
+static int write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+	ssize_t n;
+
+	while (left) {
+		n = write(fd, text, left);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0) {
+			text += n;
+			left -= (size_t)n;
+		}
+	}
 	return 0;
 }
 
@@ -182,6 +201,7 @@ int report_stats(struct vm_context *ctx)
 	};
 	const struct vm *vm = &ctx->state->vm;
 	json_t *root = json_object(), *exits = json_object();
+	char *text;
 	int ret;
 
 	json_object_set_new(root, "version", json_string(PLEX86_VERSION));
@@ -195,9 +215,13 @@ int report_stats(struct vm_context *ctx)
 	STATS(X)
 #undef X
 	json_object_set_new(root, "counters", exits);
-	ret = json_dump_file(root, ctx->options.stats,
-			     JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	/* Only a file has a length, and a place to begin at. */
+	if (!ftruncate(ctx->stats_fd, 0))
+		lseek(ctx->stats_fd, 0, SEEK_SET);
+	text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	json_decref(root);
+	ret = text ? write_all(ctx->stats_fd, text) : -1;
+	free(text);
 	if (ret)
 		complain("--stats: %s: %s", ctx->options.stats, strerror(errno));
 	return ret;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,6 @@
 #define MFD_EXEC 0x0010U
 #endif
 
-#define SPACE_FDS	3	/* the first of a space's three descriptors */
 #define RSEQ_BYTES	32u	/* what glibc registers, to any __rseq_size */
 
 #define WRPKRU_BYTES	3u
@@ -301,14 +301,14 @@ static int make_vm(struct vm_context *ctx)
 		return -1;
 	state = (struct state *)STATE_BASE;
 	ctx->state = state;
-	state->map_count_max = host_map_count();
-	state->fault_cpuid = host_can_fault_cpuid(o);
+	state->map_count_max = ctx->host.map_count;
+	state->fault_cpuid = ctx->host.fault_cpuid;
 	state->keys = o->isolation == ISOLATION_KEYS;
 	state->scan = o->isolation != ISOLATION_NONE;
 	state->frame_bytes = host_frame_bytes();
 	state->xsave_mask = host_xcr0() & XSAVE_CARRIED;
 	state->xsave_bytes = host_xsave_bytes(state->xsave_mask);
-	state->landing = host_sysenter_landing(o);
+	state->landing = ctx->host.landing;
 	if (state->landing)
 		make_landing(state);
 
@@ -376,15 +376,19 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 	if (at != (void *)SPACE_BASE)
 		cannot_enter(state, "cannot map the state of a space");
 	for (fd = 0; fd < 3; fd++) {
-		keep[fd] = fcntl(keep[fd], F_DUPFD, SPACE_FDS + 3);
+		keep[fd] = fcntl(keep[fd], F_DUPFD, SPACE_STATE_FD + 3);
 		if (keep[fd] < 0)
 			cannot_enter(state, "cannot pass on a descriptor");
 	}
 	for (fd = 0; fd < 3; fd++)
-		if (dup2(keep[fd], SPACE_FDS + fd) < 0)
+		if (dup2(keep[fd], SPACE_STATE_FD + fd) < 0)
 			cannot_enter(state, "cannot pass on a descriptor");
-	close_range(0, SPACE_FDS - 1, 0);
-	close_range(SPACE_FDS + 3, ~0u, 0);
+	close_range(0, SPACE_STATE_FD - 1, 0);
+	close_range(SPACE_STATE_FD + 3, ~0u, 0);
+	jail_limit_space(ctx);
+	while (!__atomic_load_n(&state->born, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, &state->born, FUTEX_WAIT, 0, NULL, NULL, 0);
+	jail_space_filter(ctx, state->pid);
 	if (state->landing && !host_move_vdso())
 		cannot_enter(state, "cannot move the vDSO");
 	/* The kernel must not touch this thread's memory once it is gone. */
@@ -402,22 +406,33 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 /* The first runs the guest; the others are there before it asks for them. */
 static int start_spaces(struct vm_context *ctx)
 {
-	pid_t self = getpid();
+	pid_t self = getpid(), pid;
+	int ret = 0;
 	u32 i;
 
-	ctx->state->state_fd = SPACE_FDS;
-	ctx->state->ram_fd = SPACE_FDS + 1;
-	ctx->state->doorbell_fd = SPACE_FDS + 2;
-	for (i = 0; i < SPACES; i++) {
-		ctx->spaces[i] = fork();
-		if (!ctx->spaces[i])
+	ctx->state->state_fd = SPACE_STATE_FD;
+	ctx->state->ram_fd = SPACE_RAM_FD;
+	ctx->state->doorbell_fd = SPACE_DOORBELL_FD;
+	oom_first(&ctx->oom, true);
+	for (i = 0; i < SPACES && !ret; i++) {
+		/* fork(), and a descriptor by which it alone can be killed. */
+		pid = (pid_t)syscall(SYS_clone, SPACE_CLONE, NULL,
+				     &ctx->space_fd[i], NULL, 0);
+		if (!pid)
 			enter_space(ctx, i, self);
-		if (ctx->spaces[i] < 0) {
+		if (pid < 0) {
 			complain("fork: %s", strerror(errno));
-			ctx->spaces[i] = 0;
-			return -1;
+			ret = -1;
+		} else {
+			ctx->spaces[i] = pid;
+			ctx->state->pid[i] = (u32)pid;
 		}
 	}
+	oom_first(&ctx->oom, false);
+	if (ret)
+		return ret;
+	__atomic_store_n(&ctx->state->born, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &ctx->state->born, FUTEX_WAKE, SPACES, NULL, NULL, 0);
 	return 0;
 }
 
@@ -464,9 +479,10 @@ static void stop_spaces(struct vm_context *ctx)
 	for (i = 0; i < SPACES; i++) {
 		if (!ctx->spaces[i])
 			continue;
-		kill(ctx->spaces[i], SIGKILL);
+		syscall(SYS_pidfd_send_signal, ctx->space_fd[i], SIGKILL, NULL, 0);
 		while (waitpid(ctx->spaces[i], NULL, 0) < 0 && errno == EINTR)
 			;
+		close(ctx->space_fd[i]);
 		ctx->spaces[i] = 0;
 	}
 }
@@ -479,6 +495,7 @@ static bool space_ended(struct vm_context *ctx, int *status)
 	for (i = 0; i < SPACES; i++)
 		if (ctx->spaces[i] &&
 		    waitpid(ctx->spaces[i], status, WNOHANG) == ctx->spaces[i]) {
+			close(ctx->space_fd[i]);
 			ctx->spaces[i] = 0;
 			return true;
 		}
@@ -500,10 +517,23 @@ static void take_end(struct vm_context *ctx, int status)
 		end->how = END_NOT;
 	if (end->how != END_NOT && end->how <= END_HOST)
 		return;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	    oom_killed(&ctx->oom)) {
+		end->how = END_HOST;
+		snprintf(end->reason, sizeof(end->reason),
+			 "out of memory: its kernel killed a space; " LESS_MEMORY);
+		return;
+	}
 	end->how = END_CRASH;
-	snprintf(end->reason, sizeof(end->reason), "its monitor died (%s %d)",
-		 WIFSIGNALED(status) ? "signal" : "status",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (ctx->jail.space && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		snprintf(end->reason, sizeof(end->reason),
+			 "its monitor made a system call that its jail does not have");
+	else
+		snprintf(end->reason, sizeof(end->reason),
+			 "its monitor died (%s %d)",
+			 WIFSIGNALED(status) ? "signal" : "status",
+			 WIFSIGNALED(status) ? WTERMSIG(status) :
+					       WEXITSTATUS(status));
 }
 
 /*
@@ -526,6 +556,7 @@ static int serve(struct vm_context *ctx)
 			waits_until(waits, now_ns() + (u64)ms * NS_PER_MS);
 		doorbell = waits_fd(waits, ctx->doorbell_fd, POLLIN);
 		signals = waits_fd(waits, ctx->signal_fd, POLLIN);
+		keepers_wait(waits);
 		control_wait(&ctx->control, waits);
 		devices_wait(ctx, waits);
 		if (waits_poll(waits)) {
@@ -538,6 +569,11 @@ static int serve(struct vm_context *ctx)
 			complain("doorbell: %s", strerror(errno));
 		if (waits_came(waits, signals))
 			child = vm_signals(ctx);
+		if (keepers_gone(waits) && !ctx->quit) {
+			complain("a keeper was killed, so the guest is stopped");
+			ctx->quit = true;
+			ctx->quit_status = EXIT_CANNOT;
+		}
 		control_work(ctx);
 		devices_reset(ctx);
 		devices_work(ctx, waits);
@@ -605,7 +641,7 @@ static int boot(struct vm_context *ctx, bool *again)
 			status = (int)end->status;
 		}
 	}
-	if (ctx->options.stats && report_stats(ctx) && !status)
+	if (ctx->stats_fd >= 0 && report_stats(ctx) && !status)
 		status = EXIT_CANNOT;
 out:
 	free_vm(ctx);
@@ -706,6 +742,7 @@ int verb_run(int argc, char **argv)
 {
 	struct vm_context ctx = {
 		.state_fd = -1, .ram_fd = -1, .doorbell_fd = -1, .signal_fd = -1,
+		.stats_fd = -1,
 	};
 	int status = EXIT_CANNOT;
 	bool again = true;
@@ -718,15 +755,18 @@ int verb_run(int argc, char **argv)
 		options_free(&ctx.options);
 		return EXIT_CANNOT;
 	}
+	oom_open(&ctx.oom);
 	if (read_guest(&ctx) || host_check(&ctx.options) ||
-	    map_monitor(&ctx.options))
+	    map_monitor(&ctx.options) || keepers_start(&ctx))
 		goto out;
 	ctx.console = console_add(&ctx.devices, &ctx.options);
 	if (!ctx.console || add_disks(&ctx) || nets_add(&ctx) ||
 	    control_open(&ctx.control, ctx.options.control) ||
 	    open_signals(&ctx))
 		goto out;
-	if (report_check(&ctx.options))
+	keeper_sockets_made();
+	host_learn(&ctx.host, &ctx.options);
+	if (report_check(&ctx) || jail_shut(&ctx))
 		again = false;
 	while (again) {
 		status = boot(&ctx, &again);
@@ -739,8 +779,11 @@ int verb_run(int argc, char **argv)
 out:
 	control_close(&ctx.control);
 	devices_close(&ctx);
+	keepers_end();
 	free(ctx.waits.fds);
+	free(ctx.jail.space);
 	drop_guest(&ctx);
 	options_free(&ctx.options);
+	oom_close(&ctx.oom);
 	return status;
 }

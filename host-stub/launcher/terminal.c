@@ -75,6 +75,7 @@ int terminal_raw(int fd)
 		terminal.changed = 0;
 		return -1;
 	}
+	keeper_terminal(&terminal.saved);
 	return 0;
 }
 

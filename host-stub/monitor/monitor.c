@@ -15,6 +15,7 @@
 #include <asm/ucontext.h>
 #include <linux/futex.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 
 #include "space.h"
 #include "sys.h"
@@ -449,7 +450,7 @@ void monitor_nested(int signal, siginfo_t *si, struct ucontext *uc)
 		return;
 	}
 	if (signal == SIGBUS)
-		monitor_die(state, "the host is out of memory");
+		monitor_die(state, "out of memory; " LESS_MEMORY);
 	monitor_die(state, "the monitor faulted");
 }
 
@@ -591,6 +592,22 @@ static void handle(struct state *state, int signal)
 }
 
 /*
+ * From here on there are the system calls of the launcher's list, space_rules
+ * in jail.c, and no others.
+ */
+static void shut_jail(struct state *state)
+{
+	struct space *space = this_space();
+	struct sock_fprog filter = {
+		.len = (u16)space->jail_insns, .filter = space->jail,
+	};
+
+	if (filter.len && sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+			       (long)&filter))
+		monitor_die(state, "the jail cannot be shut");
+}
+
+/*
  * monitor_start() - make this process a space
  * @number: of the space; the first runs the guest at once, the others wait for
  *	    the vCPU
@@ -629,6 +646,7 @@ u32 monitor_start(struct state *state, u32 number)
 		 0, 0, (long)&space->dispatch, 0))
 		monitor_die(state, "Syscall User Dispatch cannot be turned on");
 	sys4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
+	shut_jail(state);
 	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%fs; mov %1, %%gs"
 			 : : "r"(HOST_DS), "r"(0));
 
@@ -638,6 +656,9 @@ u32 monitor_start(struct state *state, u32 number)
 		     0, 0);
 		space_wait(state);
 	} else {
+		/* No instruction of the guest's before all are in their jails. */
+		for (i = 1; i < SPACES; i++)
+			space_await(&state->ready[i]);
 		state->vm.info->vif = 0;
 		__atomic_store_n(&state->active_pid, space->pid,
 				 __ATOMIC_SEQ_CST);

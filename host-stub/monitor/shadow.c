@@ -734,8 +734,8 @@ void shadow_catch_up(struct state *state)
 		drop_kernel(state);
 	} else {
 		for (; behind; behind--) {
-			struct drop *log = &state->kernel_log[
-				(state->kernel_drops - behind) % KERNEL_LOG];
+			u32 at = (state->kernel_drops - behind) % KERNEL_LOG;
+			const struct drop *log = &state->kernel_log[at];
 
 			drop(state, log->from, log->to);
 		}

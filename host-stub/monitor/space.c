@@ -100,7 +100,8 @@ static void futex(u32 *word, int op, u32 value)
 	sys6(__NR_futex, (long)word, op, value, 0, 0, 0);
 }
 
-static void sleep_until_set(u32 *word)
+/* space_await() - sleep until @word, which another space sets, is not 0 */
+void space_await(u32 *word)
 {
 	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
 		futex(word, FUTEX_WAIT, 0);
@@ -112,7 +113,7 @@ void space_wait(struct state *state)
 	struct space *space = this_space();
 	u32 *run = &state->run[space->number];
 
-	sleep_until_set(run);
+	space_await(run);
 	*run = 0;
 	keys_forget(state);
 	shadow_catch_up(state);
@@ -136,7 +137,6 @@ void space_leave(struct state *state, const void *fpstate)
 	vectors_save(state);
 	segments_save(state);
 	space_arm_stack(state);
-	sleep_until_set(&state->ready[next]);
 	state->vm.stats.space_switches++;
 	__atomic_store_n(&state->active_pid, state->ready[next],
 			 __ATOMIC_SEQ_CST);

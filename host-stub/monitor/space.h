@@ -56,6 +56,7 @@ bool code_prepare(struct state *state);
 void code_unstep(struct state *state);
 
 /* space.c */
+void space_await(u32 *word);
 void space_wait(struct state *state);
 void space_leave(struct state *state, const void *fpstate);
 void space_arm_stack(struct state *state);

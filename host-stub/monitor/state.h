@@ -8,6 +8,8 @@
 #ifndef MONITOR_STATE_H
 #define MONITOR_STATE_H
 
+#include <linux/filter.h>
+
 #include "image.h"
 #include "layout.h"
 
@@ -18,7 +20,9 @@
 #define GDT_TLS_MIN	12			/* the host's and the guest's */
 
 /* Signal by which the launcher and the timer interrupt the guest. */
-#define SIG_KICK	10			/* SIGUSR1 */
+#define JAIL_INSNS	512u		/* of a space's filter, at most */
+/* SIGURG: who did not ask for it ignores it, should it get to another process. */
+#define SIG_KICK	23
 
 /* What set_thread_area takes; a 32-bit call, so it lies below 4 GiB. */
 struct low_page {
@@ -27,6 +31,9 @@ struct low_page {
 	u32 limit;
 	u32 flags;
 };
+
+/* What to do when the host is out of memory. */
+#define LESS_MEMORY "give the guest less with --mem, or the host more"
 
 #define SPACES		6u	/* as many as a Linux guest has ASIDs */
 #define KERNEL_LOG	256u		/* a power of two */
@@ -110,6 +117,8 @@ struct state {
 	 * the others sleep on their run[].
 	 */
 	u32 active_pid;
+	u32 born;		/* the launcher has made all of them: */
+	u32 pid[SPACES];
 	u32 run[SPACES];	/* 1: take it */
 	u32 ready[SPACES];	/* its process ID, once it can take it */
 
@@ -207,6 +216,10 @@ struct space {
 	u64 filled[SHADOW_PAGES / 64];	/* bit n: pages[n] counts */
 	u32 pages[SHADOW_PAGES];
 	u32 where[RAM_PAGES];	/* of each page of RAM, where it is mapped */
+
+	/* The filter that is to be put on, from the launcher; 0: none. */
+	u32 jail_insns;
+	struct sock_filter jail[JAIL_INSNS];
 };
 
 /* The monitor's entry, at MONITOR_BASE + MONITOR_ENTRY: does not return. */

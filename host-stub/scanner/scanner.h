@@ -96,7 +96,6 @@ struct problem {
 };
 
 #define PROBLEMS_MAX	64
-#define SITE_KINDS	8
 
 struct report {
 	struct image image;
@@ -152,10 +151,6 @@ struct feature {
 };
 
 const struct feature *rules_hidden(u32 n, const char **name);
-
-/* sites.c */
-const u8 *site_form(u32 kind, u32 *bytes);
-const char *site_name(u32 kind);
 
 /* config.c */
 extern const struct option_want config_wants[];

@@ -18,6 +18,7 @@ enum {
 	UC_RCX, UC_RSP, UC_RIP, UC_EFLAGS, UC_SEGMENTS, UC_ERR, UC_TRAPNO, UC_OLDMASK, UC_CR2,
 	UC_FPSTATE, UC_WORDS = 40,
 };
+
 #define FRAME_WORDS	(UC_WORDS + 16)	/* with the siginfo behind it */
 
 static uint64_t forged[FRAME_WORDS + 512] __attribute__((aligned(4096)));

@@ -19,17 +19,20 @@ static uint32_t some_rights(struct dice *d)
 {
 	return all_rights[roll(d) % (ARRAY_SIZE(all_rights) - (old_host ? 1 : 0))];
 }
+
 static const uint32_t some_flags[] = {
 	FL_CLEAN, FL_CLEAN, FL_CLEAN, FL_CLEAN | FL_AC, FL_CLEAN | FL_NT, FL_CLEAN | FL_DF,
 	FL_CLEAN | FL_ID, FL_CLEAN | FL_ZF | FL_CF | FL_SF, FL_CLEAN | FL_ZF,
 	FL_CLEAN | FL_AC | FL_NT | FL_DF | FL_ID | FL_CF,
 };
+
 static const uint32_t selectors[] = { HOST_DS, HOST_DS, HOST_DS, SEL_HOSTILE, 0, HOST_CS32 };
 static const uint64_t places[] = {
 	GATE_USER, GATE_USER + GATE_FRAME, GATE_USER + GU_EFLAGS, GATE_KERNEL,
 	GATE_KERNEL + GATE_FRAME, GATE_KERNEL + GATE_JUMP, PLEX86_INFO, LOW_PAGE,
 	LANDING_STACK + LANDING_STACK_BYTES - 16, 0, 4, 0xfffffffc, 0xc1000000,
 };
+
 static const uint64_t high_places[] = {
 	MONITOR_BASE, STATE_BASE, SPACE_BASE, SPACE_STACK_TOP, SPACE_STACK_TOP + 0x8000,
 	SPACE_STACK_TOP - 64, RAM_BASE, 0xffffffffff600000ull, 0x8000000000000000ull,

@@ -44,6 +44,15 @@ static void __attribute__((noreturn)) failed(const char *what)
 	exit(1);
 }
 
+static void *zeroed(size_t count, size_t bytes)
+{
+	void *p = calloc(count, bytes);
+
+	if (!p)
+		failed("memory");
+	return p;
+}
+
 static uint32_t next(uint64_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -113,7 +122,7 @@ static void __attribute__((noreturn))
 task(int fd, uint32_t seed, uint32_t count, uint64_t first,
 		 uint32_t blocks, int only_check)
 {
-	uint32_t *generation = calloc(blocks, sizeof(*generation));
+	uint32_t *generation = zeroed(blocks, sizeof(*generation));
 	uint64_t state = 0x2545f4914f6cdd1d ^ ((first + 1) << 20) ^ seed;
 	uint8_t *data = buffer();
 	uint32_t i, n;
@@ -352,8 +361,8 @@ static int speed(const char *name, const char *how, uint32_t bytes,
 	int fd = open_device(name, writes ? O_RDWR : O_RDONLY);
 	uint64_t places = size_of(fd) / bytes, at = 0, count = 0;
 	uint64_t state = 0x9e3779b97f4a7c15;
-	struct iocb *iocb = calloc(depth, sizeof(*iocb));
-	struct io_event *event = calloc(depth, sizeof(*event));
+	struct iocb *iocb = zeroed(depth, sizeof(*iocb));
+	struct io_event *event = zeroed(depth, sizeof(*event));
 	struct timespec start, now;
 	aio_context_t ctx = 0;
 	uint32_t i, free = 0;

@@ -78,6 +78,7 @@ static void between_processes(void)
 	CHECK_SYS(pipe(there));
 	CHECK_SYS(pipe(back));
 	pid_t pid = xfork();
+
 	for (int i = 0; i < rounds(300); i++) {
 		if (!pid) {
 			CHECK_EQ(read(there[0], &t, sizeof(t)), sizeof(t));
@@ -224,6 +225,7 @@ static void cpu_time_threads(void)
 	CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) >= 29 * NSEC_PER_MSEC);
 	CHECK_0(clock_getcpuclockid(getpid(), &c));
 	int64_t a = now_ns(CLOCK_PROCESS_CPUTIME_ID), b = now_ns(c);
+
 	CHECK(b >= a);
 }
 
@@ -246,6 +248,7 @@ static void tsc(void)
 			sched_yield();
 	}
 	uint64_t start = rdtsc();
+
 	sleep_ms(20);
 	CHECK(rdtsc() > start);
 }
@@ -261,10 +264,12 @@ static void tsc_processes(void)
 	CPU_SET((unsigned int)sched_getcpu(), &set);
 	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
 	pid_t pid = xfork();
+
 	for (uint32_t i = 0; i < (uint32_t)rounds(500); i++) {
 		while (__atomic_load_n(turn, __ATOMIC_SEQ_CST) != i * 2 + !pid)
 			sched_yield();
 		uint64_t now = rdtsc();
+
 		CHECK(now >= *seen);
 		*seen = now;
 		__atomic_add_fetch(turn, 1, __ATOMIC_SEQ_CST);

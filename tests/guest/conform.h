@@ -215,6 +215,7 @@ struct pad {
 	unsigned char *mem;
 	unsigned int used, slots;
 };
+
 void pad_new(struct pad *p, unsigned int slots);
 unsigned char *pad_add(struct pad *p, const void *bytes, size_t len_bytes);
 void pad_seal(struct pad *p);

@@ -142,6 +142,7 @@ static void exec_signals(void)
 	sigaddset(&set, SIGRTMIN + 2);
 	CHECK_SYS(sigprocmask(SIG_BLOCK, &set, NULL));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		raise(SIGRTMIN + 2);
 		exec_self(HELPER("signals"), empty_env);

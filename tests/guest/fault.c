@@ -177,6 +177,7 @@ static void far_transfers(void)
 	run_table(&own, 1, SIGSEGV, SI_KERNEL, 13, ADDR_NONE);
 	/* A readable code segment is fine as data, not as a stack. */
 	struct line code_ss = { "mov %cs,%ss", B(0x8e, 0xd0), .r.eax = cs, .err = ERR_SEL };
+
 	run_table(&code_ss, 1, SIGSEGV, SI_KERNEL, 13, ADDR_NONE);
 }
 
@@ -471,6 +472,7 @@ static void x87(void)
 		run_line(&as, at[i], SIGFPE, l->code, 16, ADDR_EIP);
 		/* The handler began, and left, with a clean unit. */
 		uint16_t sw;
+
 		__asm__ volatile("fnstsw %0" : "=a"(sw));
 		CHECK_EQ(sw & 0x80, 0);
 	}

@@ -97,6 +97,7 @@ static void many_files(void)
 	for (int i = 0; i < N; i++) {
 		snprintf(path, sizeof(path), "%s/file-%d", dir, i);
 		int fd = CHECK_SYS(open(path, O_CREAT | O_WRONLY, 0600));
+
 		CHECK_EQ(write(fd, &i, sizeof(i)), sizeof(i));
 		close(fd);
 	}
@@ -144,6 +145,7 @@ static void sizes(void)
 	CHECK_EQ(lseek(fd, -5, SEEK_END), (1 << 20) - 5);
 	CHECK_ERR(lseek(fd, -1, SEEK_SET), EINVAL);
 	int append = CHECK_SYS(fcntl(fd, F_GETFL));
+
 	CHECK_SYS(fcntl(fd, F_SETFL, append | O_APPEND));
 	CHECK_SYS(lseek(fd, 0, SEEK_SET));
 	CHECK_EQ(write(fd, "end", 3), 3);
@@ -253,6 +255,7 @@ static void fcntl_locks(void)
 	CHECK_SYS(pipe(ready));
 	CHECK_SYS(fcntl(fd, F_SETLK, &fl));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		struct flock q = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 15, .l_len = 1 };
 
@@ -278,13 +281,17 @@ static void fcntl_locks(void)
 		if (fcntl(fd, F_SETLK, &fl) == 0)
 			FAIL("a lock another process holds was given");
 		char path[64], text[256] = "";
+
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		int s = open(path, O_RDONLY);
+
 		if (s < 0)
 			break;
 		ssize_t n = read(s, text, sizeof(text) - 1);
+
 		close(s);
 		char *state = n > 0 ? strrchr(text, ')') : NULL;
+
 		if (state && state[2] == 'S') {
 			CHECK_ERR(fcntl(fd, F_SETLKW, &fl), EDEADLK);
 			break;
@@ -350,6 +357,7 @@ static void directories(void)
 	CHECK_SYS(mkdir("sub", 0755));
 	fd = CHECK_SYS(open("sub", O_RDONLY | O_DIRECTORY));
 	int f = CHECK_SYS(openat(fd, "inner", O_CREAT | O_WRONLY, 0600));
+
 	close(f);
 	CHECK_SYS(faccessat(AT_FDCWD, "sub/inner", F_OK, 0));
 	CHECK_SYS(fchdir(fd));

@@ -341,6 +341,7 @@ static void robust_mutex(void)
 	}
 	/* Unlocked without repair: unusable for good. */
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_0(pthread_mutex_lock(&p->m));
 		_exit(0);

@@ -178,11 +178,13 @@ static void pipe_semantics(void)
 	CHECK_SYS(pipe2(fd, O_NONBLOCK));
 	CHECK_ERR(read(fd[0], buf, 1), EAGAIN);
 	size_t put = 0;
+
 	while (write(fd[1], buf, sizeof(buf)) > 0)
 		put += sizeof(buf);
 	CHECK_EQ(errno, EAGAIN);
 	CHECK(put >= PAGE);
 	int left;
+
 	CHECK_SYS(ioctl(fd[0], FIONREAD, &left));
 	CHECK_EQ(left, put);
 	while (read(fd[0], buf, sizeof(buf)) > 0)
@@ -241,6 +243,7 @@ static void ping_pong(void)
 	CHECK_SYS(pipe(there));
 	CHECK_SYS(pipe(back));
 	pid_t pid = xfork();
+
 	for (int i = 0; i < n; i++) {
 		int v = i;
 
@@ -278,6 +281,7 @@ static void event_fd(void)
 	CHECK_EQ(read(fd, &v, 8), 8);
 	CHECK_EQ(v, 0xfffffffffffffffeull);
 	int sem = CHECK_SYS(eventfd(5, EFD_SEMAPHORE | EFD_NONBLOCK));
+
 	for (int i = 0; i < 5; i++) {
 		CHECK_EQ(read(sem, &v, 8), 8);
 		CHECK_EQ(v, 1);
@@ -318,6 +322,7 @@ static void epoll(void)
 	CHECK_ERR(epoll_ctl(ep, EPOLL_CTL_DEL, fd[0][0], NULL), ENOENT);
 	/* Woken from a real wait by another process. */
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_EQ(write(fd[1][1], "w", 1), 1);
 		_exit(0);
@@ -370,6 +375,7 @@ static void pass_descriptor(void)
 
 	CHECK_SYS(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_EQ(write(file, "passed", 6), 6);
 		memset(&u, 0, sizeof(u));
@@ -385,6 +391,7 @@ static void pass_descriptor(void)
 	CHECK_EQ(u.h.cmsg_type, SCM_RIGHTS);
 	memcpy(&got, CMSG_DATA(&u.h), sizeof(int));
 	char buf[8];
+
 	CHECK_EQ(pread(got, buf, 8, 0), 6);
 	CHECK(!memcmp(buf, "passed", 6));
 	expect_exit(pid, 0);
@@ -409,6 +416,7 @@ static void unix_named(void)
 	CHECK_EQ(cred.pid, getpid());
 	CHECK_EQ(send(c, "hi", 2, 0), 2);
 	char buf[4];
+
 	CHECK_EQ(recv(s, buf, 4, MSG_PEEK), 2);
 	CHECK_EQ(recv(s, buf, 4, 0), 2);
 	CHECK_SYS(unlink(sun.sun_path));
@@ -452,6 +460,7 @@ static void send_file(void)
 	/* Into a socket, with a reader. */
 	CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		close(fd[0]);
 		for (off = 0; (size_t)off < len;)
@@ -483,6 +492,7 @@ static void splicing(void)
 
 			CHECK_EQ(m, t);
 			static char drop[65536];
+
 			CHECK_EQ(read(fd[0], drop, (size_t)t), t);
 			left -= t;
 		}
@@ -491,8 +501,10 @@ static void splicing(void)
 	CHECK_EQ(file_crc(to), file_crc(from));
 	/* vmsplice: pages of the process. */
 	char *page = xmmap(PAGE, PROT_READ | PROT_WRITE), buf[8];
+
 	memcpy(page, "vmsplice", 8);
 	struct iovec iov = { page, 8 };
+
 	CHECK_EQ(vmsplice(fd[1], &iov, 1, 0), 8);
 	CHECK_EQ(read(fd[0], buf, 8), 8);
 	CHECK(!memcmp(buf, "vmsplice", 8));
@@ -511,6 +523,7 @@ static void many_streams(void)
 
 		CHECK_SYS(i & 1 ? pipe(fd) : socketpair(AF_UNIX, SOCK_STREAM, 0, fd));
 		pid_t w = xfork();
+
 		if (!w) {
 			close(fd[0]);
 			send_pattern(fd[1], amount() / 4, i + 100);
@@ -541,6 +554,7 @@ static void devices(void)
 	/* 4096 random bytes hold at least 200 of the 256 values, as sure as anything is. */
 	bool seen[256] = { false };
 	int n = 0;
+
 	for (size_t i = 0; i < sizeof(buf); i++) {
 		n += !seen[buf[i]];
 		seen[buf[i]] = true;

@@ -46,6 +46,7 @@ static void sysv_shm(void)
 	CHECK_EQ(write(fd[1], "xxxx", 4), 4);
 	CHECK_ERR(read(fd[0], (void *)ro, 4), EFAULT);
 	pid_t pid = xfork();
+
 	if (!pid) {
 		b[2048] = 6;
 		_exit(0);
@@ -84,6 +85,7 @@ static void sysv_sem(void)
 	CHECK_EQ(semctl(id, 0, GETVAL), 1);
 	/* Two at once or none. */
 	struct sembuf both[2] = { { 0, -1, IPC_NOWAIT }, { 1, -1, IPC_NOWAIT } };
+
 	CHECK_ERR(semop(id, both, 2), EAGAIN);
 	CHECK_EQ(semctl(id, 0, GETVAL), 1);
 	/* A waiter hears of the removal. */
@@ -112,6 +114,7 @@ static void sysv_msg(void)
 	for (int i = 0; i < 9; i++) {
 		m.type = i % 3 + 1;
 		int n = snprintf(m.text, sizeof(m.text), "message %d", i);
+
 		CHECK_SYS(msgsnd(id, &m, (size_t)n + 1, 0));
 	}
 	/* By type, in order within it. */
@@ -171,6 +174,7 @@ static void names(void)
 	CHECK(!strcmp(name, "a-rather-long-n"));
 	CHECK_SYS(prctl(PR_SET_PDEATHSIG, SIGUSR1));
 	int sig = 0;
+
 	CHECK_SYS(prctl(PR_GET_PDEATHSIG, &sig));
 	CHECK_EQ(sig, SIGUSR1);
 	CHECK_SYS(prctl(PR_SET_PDEATHSIG, 0));
@@ -212,6 +216,7 @@ static void personalities(void)
 	CHECK_SYS(personality((unsigned long)before | ADDR_NO_RANDOMIZE));
 	CHECK_EQ(personality(0xffffffff), before | ADDR_NO_RANDOMIZE);
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_EQ(personality(0xffffffff), before | ADDR_NO_RANDOMIZE);
 		_exit(0);

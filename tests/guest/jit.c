@@ -86,6 +86,7 @@ static void other_process_writes(void)
 
 	CHECK(x != MAP_FAILED);
 	pid_t pid = xfork();
+
 	for (int i = 0; i < n; i++) {
 		if (!pid) {
 			await_atleast(&s->stage, 2 * i);
@@ -95,6 +96,7 @@ static void other_process_writes(void)
 			await_atleast(&s->stage, 2 * i + 1);
 			/* Cross-modified code needs a serializing instruction before it runs. */
 			uint32_t r[4];
+
 			cpuid(0, 0, r);
 			CHECK_EQ(run(x), i * 77);
 			__atomic_store_n(&s->stage, 2 * i + 2, __ATOMIC_SEQ_CST);
@@ -203,6 +205,7 @@ static void over_fork(void)
 	put_return(p, 1);
 	CHECK_EQ(run(p), 1);
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_EQ(run(p), 1);
 		put_return(p, 2);

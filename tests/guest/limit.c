@@ -116,6 +116,7 @@ static void inherited(void)
 
 	CHECK_SYS(setrlimit(RLIMIT_NOFILE, &rl));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_SYS(getrlimit(RLIMIT_NOFILE, &got));
 		CHECK_EQ(got.rlim_cur, 77);
@@ -169,6 +170,7 @@ static void take_everything(void)
 			continue;
 		}
 		pid_t next = fork();
+
 		if (next < 0)
 			_exit(4);
 		if (next) {
@@ -203,6 +205,7 @@ static void oom(void)
 	expect_signal(pid, SIGKILL);
 	/* Memory is there again. */
 	char *p = xmmap(4 << 20, PROT_READ | PROT_WRITE);
+
 	memset(p, 1, 4 << 20);
 	pid = xfork();
 	if (!pid)

@@ -63,6 +63,7 @@ static void cow_child_writes(void)
 	for (unsigned int i = 0; i < 32; i++)
 		p[i * 1024] = i;
 	pid_t pid = xfork();
+
 	if (!pid) {
 		for (unsigned int i = 0; i < 32; i++) {
 			CHECK_EQ(p[i * 1024], i);
@@ -85,6 +86,7 @@ static void cow_parent_writes(void)
 	for (unsigned int i = 0; i < 32; i++)
 		p[i * 1024] = i;
 	pid_t pid = xfork();
+
 	if (!pid) {
 		await_atleast(stage, 1);
 		for (unsigned int i = 0; i < 32; i++)
@@ -132,6 +134,7 @@ static void shared_anonymous(void)
 	volatile uint32_t *p = shared_alloc(16 * PAGE);
 
 	pid_t pid = xfork();
+
 	if (!pid) {
 		for (unsigned int i = 0; i < 16; i++)
 			p[i * 1024] = i + 7;
@@ -296,6 +299,7 @@ static void protect_all_ways(void)
 	CHECK_ERR(mprotect((void *)p, PAGE, PROT_READ), ENOMEM);
 	int fd = CHECK_SYS(open(self_path, O_RDONLY));
 	char *ro = map_file(fd, PAGE, PROT_READ, MAP_SHARED, 0);
+
 	CHECK_ERR(mprotect(ro, PAGE, PROT_READ | PROT_WRITE), EACCES);
 }
 
@@ -389,6 +393,7 @@ static void remap_shared(void)
 	CHECK_EQ(spot[0], 3);
 	/* Old length 0 makes a second mapping of shared memory. */
 	char *c = mremap(b, 0, 2 * PAGE, MREMAP_MAYMOVE);
+
 	CHECK(c != MAP_FAILED && c != b);
 	c[1] = 4;
 	CHECK_EQ(spot[1], 4);
@@ -406,6 +411,7 @@ static void dontneed(void)
 			CHECK_EQ(p[i * PAGE], i < 4 || i >= 12);
 	}
 	volatile char *s = shared_alloc(PAGE);
+
 	s[0] = 1;
 	CHECK_SYS(madvise((void *)s, PAGE, MADV_DONTNEED));
 	CHECK_EQ(s[0], 1);
@@ -420,6 +426,7 @@ static void fork_advice(void)
 	CHECK_SYS(madvise(drop, PAGE, MADV_DONTFORK));
 	CHECK_SYS(madvise(wipe, PAGE, MADV_WIPEONFORK));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK(!can_read(drop));
 		CHECK_EQ(*wipe, 0);
@@ -466,6 +473,7 @@ static void sparse(void)
 		CHECK_EQ(*(uint32_t *)(p + at + PAGE), 0);
 	}
 	pid_t pid = xfork();
+
 	if (!pid) {
 		for (size_t at = 0; at < len; at += step)
 			CHECK_EQ(*(uint32_t *)(p + at), at);

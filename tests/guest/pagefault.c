@@ -227,6 +227,7 @@ static void protections(void)
 	}
 	/* The code of the program and its constants. */
 	uintptr_t text = (uintptr_t)code_ret;
+
 	CHECK_EQ(*(volatile unsigned char *)text, 0xc3);
 	want("write to the text", write32, (struct regs){ .ebx = text }, SIGSEGV, SEGV_ACCERR, text,
 	     PF_USER | PF_WRITE | PF_PRESENT, (uintptr_t)write32);

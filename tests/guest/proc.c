@@ -543,6 +543,7 @@ static void vfork_order(void)
 {
 	static volatile int stage;
 	static char stack[32768] __attribute__((aligned(16)));
+
 	int vfork_child(void *arg);
 	pid_t pid;
 
@@ -730,6 +731,7 @@ static void atexit_order(void)
 {
 	int fd[2];
 	char got[4] = "";
+
 	void first(void), second(void);
 	pid_t pid;
 

@@ -82,6 +82,7 @@ static pid_t traced_at(const void *code)
 	resume(PTRACE_CONT, pid, 0);
 	CHECK_EQ(wait_stop(pid), SIGTRAP);
 	struct user_regs_struct r = get_regs(pid);
+
 	CHECK_EQ(r.eip, (uintptr_t)code + 1);
 	r.eip--;
 	set_regs(pid, &r);
@@ -129,6 +130,7 @@ static void poke_read_only(void)
 	*page = 4;
 	CHECK_SYS(mprotect(page, PAGE, PROT_READ));
 	pid_t pid = traced(return_data, page);
+
 	CHECK_SYS(ptrace(PTRACE_POKEDATA, pid, page, (void *)9));
 	finish(pid, 9);
 	CHECK_EQ(*page, 4);
@@ -148,10 +150,12 @@ static void breakpoints(void)
 		resume(PTRACE_CONT, pid, 0);
 		CHECK_EQ(wait_stop(pid), SIGTRAP);
 		struct user_regs_struct r = get_regs(pid);
+
 		CHECK_EQ(r.eip, (uintptr_t)pt_bp + 1);
 		CHECK_EQ(r.ecx, 3 - i);
 		CHECK_EQ(r.ebx, i);
 		siginfo_t si;
+
 		CHECK_SYS(ptrace(PTRACE_GETSIGINFO, pid, NULL, &si));
 		CHECK_EQ(si.si_code, SI_KERNEL);
 		CHECK_SYS(ptrace(PTRACE_POKETEXT, pid, pt_bp, (void *)word));
@@ -323,6 +327,7 @@ static void registers(void)
 	r.eflags = got.eflags;
 	/* A kernel code segment is refused. */
 	struct user_regs_struct bad = r;
+
 	bad.xcs = 0x10;
 	CHECK_ERR(ptrace(PTRACE_SETREGS, pid, NULL, &bad), EIO);
 	/* One by one, by offset. */
@@ -332,6 +337,7 @@ static void registers(void)
 	CHECK_ERR(ptrace(PTRACE_PEEKUSER, pid, 3, NULL), EIO);
 	/* And by the regset interface. */
 	struct iovec iov = { &got, sizeof(got) };
+
 	CHECK_SYS(ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &iov));
 	CHECK_EQ(iov.iov_len, sizeof(got));
 	CHECK_EQ(got.esi, 0x44444444);
@@ -369,6 +375,7 @@ static void fp_registers(void)
 	CHECK_EQ((fp.swd >> 11) & 7, 6);
 	/* ST0 is pi, ST1 one: their exponents. */
 	unsigned char *st = (unsigned char *)fp.st_space;
+
 	CHECK_EQ(st[9], 0x40);
 	CHECK_EQ(st[8], 0x00);
 	CHECK_EQ(st[19], 0x3f);
@@ -378,6 +385,7 @@ static void fp_registers(void)
 	CHECK_SYS(ptrace(PTRACE_SETFPREGS, pid, NULL, &fp));
 	CHECK_SYS(ptrace(PTRACE_GETFPXREGS, pid, NULL, &fx));
 	uint32_t *xmm = (uint32_t *)fx.xmm_space;
+
 	CHECK_EQ(xmm[12], 0x3f800000);
 	CHECK_EQ(fx.mxcsr, 0x1f80);
 	xmm[12] = 0x12345678;
@@ -499,6 +507,7 @@ static void trace_fork(void)
 	CHECK_EQ(WEXITSTATUS(status), 6);
 	resume(PTRACE_CONT, pid, 0);
 	int stop = wait_stop(pid);
+
 	if (stop == SIGCHLD) {
 		resume(PTRACE_CONT, pid, SIGCHLD);
 		stop = wait_stop(pid);
@@ -613,12 +622,14 @@ static void page_fault_info(void)
 	memcpy(p, bad, sizeof(bad));
 	CHECK_SYS(mprotect(p, PAGE, PROT_READ | PROT_EXEC));
 	pid_t pid = traced(run_code, p);
+
 	resume(PTRACE_CONT, pid, 0);
 	CHECK_EQ(wait_stop(pid), SIGSEGV);
 	CHECK_SYS(ptrace(PTRACE_GETSIGINFO, pid, NULL, &si));
 	CHECK_EQ(si.si_code, SEGV_MAPERR);
 	CHECK_EQ((uintptr_t)si.si_addr, 0x40);
 	struct user_regs_struct r = get_regs(pid);
+
 	CHECK_EQ((uintptr_t)r.eip, (uintptr_t)p);
 	CHECK_EQ(r.orig_eax, -1);
 	r.eip += 10;

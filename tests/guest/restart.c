@@ -165,6 +165,7 @@ static void never_restarted(void)
 	CHECK_EQ(call(SYS_rt_sigsuspend, (long)&mask, 8, 0, 0, 0), -EINTR);
 	ep = CHECK_SYS(epoll_create1(0));
 	struct epoll_event ev;
+
 	CHECK_EQ(call(SYS_epoll_wait, ep, (long)&ev, 1, -1, 0), -EINTR);
 	end(sender);
 }
@@ -194,6 +195,7 @@ static void wait_restarts(void)
 	}
 	sender = start_sender();
 	int status = 0;
+
 	CHECK_EQ(call(SYS_wait4, child, (long)&status, 0, 0, 0), child);
 	CHECK_EQ(WEXITSTATUS(status), 8);
 	end(sender);
@@ -292,6 +294,7 @@ static void socket_restarts(void)
 	}
 	sender = start_sender();
 	unsigned long args[4] = { (unsigned long)fd[0], (unsigned long)&c, 1, 0 };
+
 	CHECK_EQ(call(SYS_socketcall, 10, (long)args, 0, 0, 0), 1);
 	CHECK_EQ(c, 's');
 	end(sender);

@@ -85,6 +85,7 @@ static void error(void)
 	CHECK_EQ(syscall(SYS_getpid), int80(SYS_getpid, 0, 0, 0, 0, 0, 0));
 	/* Children and their children inherit it. */
 	pid_t pid = xfork();
+
 	if (!pid) {
 		CHECK_ERR(syscall(SYS_getppid), EXDEV);
 		_exit(0);
@@ -139,7 +140,7 @@ static void arguments(void)
 	CHECK_SYS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &fprog))
 		SKIP("no seccomp filters");
-	CHECK_EQ(int80(SYS_getpgid, 0, 0, 0, 0, 0, (long)0xdeadbeef), -EPROTO);
+	CHECK_EQ(int80(SYS_getpgid, 0, 0, 0, 0, 0, 0xdeadbeefL), -EPROTO);
 	CHECK_EQ(int80(SYS_getpgid, 0, 0, 0, 0, 0, 0), getpgrp());
 }
 

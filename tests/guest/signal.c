@@ -233,6 +233,7 @@ static void resethand(void)
 	CHECK_SYS(sigaction(SIGUSR1, NULL, &sa));
 	CHECK(sa.sa_handler == SIG_DFL);
 	pid_t pid = xfork();
+
 	if (!pid) {
 		raise(SIGUSR1);
 		_exit(0);
@@ -279,6 +280,7 @@ static void on_altstack(int sig, siginfo_t *si, void *uc)
 
 		memset((char *)keep, count, sizeof(keep));
 		int mine = count;
+
 		raise(SIGUSR1);
 		for (size_t i = 0; i < sizeof(keep); i++)
 			CHECK_EQ(keep[i], mine);
@@ -304,6 +306,7 @@ static void altstack(void)
 	CHECK_EQ(on_alt, 0);
 	/* A child of fork keeps it. */
 	pid_t pid = xfork();
+
 	if (!pid) {
 		count = 9;
 		raise(SIGUSR1);
@@ -352,6 +355,7 @@ static void suspend(void)
 			CHECK_ERR(sigsuspend(&none), EINTR);
 		CHECK_EQ(count, 1);
 		sigset_t now;
+
 		CHECK_SYS(sigprocmask(SIG_BLOCK, NULL, &now));
 		CHECK(sigismember(&now, SIGUSR1));
 		expect_exit(pid, 0);
@@ -453,6 +457,7 @@ static void ignored(void)
 	CHECK(!sigismember(&pending, SIGUSR1));
 	/* Setting to ignore drops what is pending. */
 	sigset_t set = one(SIGUSR2);
+
 	catch_signal(SIGUSR2, on_count, 0);
 	CHECK_SYS(sigprocmask(SIG_BLOCK, &set, NULL));
 	raise(SIGUSR2);
@@ -592,6 +597,7 @@ static void sigpipe(void)
 	signal(SIGPIPE, SIG_IGN);
 	CHECK_ERR(write(fd[1], "x", 1), EPIPE);
 	pid_t pid = xfork();
+
 	if (!pid) {
 		signal(SIGPIPE, SIG_DFL);
 		if (write(fd[1], "x", 1) < 0)

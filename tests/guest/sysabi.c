@@ -85,6 +85,7 @@ static void six_arguments_body(void)
 	uint64_t mask = 0;
 	struct { uintptr_t set; uint32_t len; } pair = { (uintptr_t)&mask, 8 };
 	struct timespec ts = { 0 };
+
 	set[pipefd[0] / 32] = 1u << pipefd[0] % 32;
 	CHECK_EQ(call6(SYS_pselect6, pipefd[0] + 1, (long)set, 0, 0, (long)&ts, (long)&pair), 1);
 	CHECK_EQ(set[pipefd[0] / 32], 1u << pipefd[0] % 32);
@@ -94,12 +95,14 @@ static void six_arguments_body(void)
 
 	/* futex: val3, the bit set of a wake, must not be zero. */
 	uint32_t futex = 0;
+
 	CHECK_EQ(call6(SYS_futex, (long)&futex, 10, 1, 0, 0, 1), 0);
 	CHECK_EQ(call6(SYS_futex, (long)&futex, 10, 1, 0, 0, 0), -EINVAL);
 
 	/* splice: six that all matter. */
 	CHECK_SYS(pipe(out));
 	off_t off = 2 * PAGE;
+
 	r = call6(SYS_splice, fd, (long)&off, out[1], 0, 4, 0);
 	CHECK_EQ(r, 4);
 	CHECK_EQ(off, 2 * PAGE + 4);
@@ -110,6 +113,7 @@ static void six_arguments_body(void)
 	/* process_vm_readv: the flags are the sixth. */
 	uint32_t from = 0x600d, to = 0;
 	struct iovec l = { &to, 4 }, m = { &from, 4 };
+
 	r = call6(SYS_process_vm_readv, getpid(), (long)&l, 1, (long)&m, 1, 0);
 	if (r != -ENOSYS) {
 		CHECK_EQ(r, 4);
@@ -151,6 +155,7 @@ static void bad_pointers_body(void)
 	}
 	/* The descriptor numbers of the failed pipe calls were given back. */
 	int next = CHECK_SYS(dup(0));
+
 	CHECK_EQ(next, fd[1] + 1);
 }
 

@@ -132,6 +132,7 @@ static void timer_fd(void)
 	memset(&its, 0, sizeof(its));
 	CHECK_SYS(timerfd_settime(fd, 0, &its, NULL));
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+
 	CHECK_EQ(poll(&p, 1, 5), 0);
 }
 
@@ -190,6 +191,7 @@ static void timer_overrun(void)
 	CHECK_EQ(sigwaitinfo(&set, &si), SIGRTMIN);
 	CHECK_EQ(si.si_code, SI_TIMER);
 	int n = si.si_overrun, again = timer_getoverrun(t);
+
 	CHECK_EQ(n, again);
 	/* At least what the sleep covered, at most what the whole time allows. */
 	CHECK(n >= 28);
@@ -269,6 +271,7 @@ static void itimer_cpu(void)
 	CHECK_SYS(setitimer(ITIMER_VIRTUAL, &it, NULL));
 	/* Asleep, neither runs. */
 	int n = alarms[SIGPROF];
+
 	it.it_value.tv_sec = 5;
 	CHECK_SYS(setitimer(ITIMER_PROF, &it, NULL));
 	sleep_ms(10);
@@ -281,6 +284,7 @@ static void alarm_clock(void)
 	CHECK_EQ(alarm(100), 0);
 	int64_t start = now_ns(CLOCK_MONOTONIC);
 	unsigned int left = alarm(1);
+
 	CHECK(left > 50 && left <= 100);
 	while (!alarms[SIGALRM])
 		sleep_ms(1);
@@ -289,6 +293,7 @@ static void alarm_clock(void)
 	/* exec and fork: a child has none. */
 	alarm(100);
 	pid_t pid = xfork();
+
 	if (!pid)
 		_exit(alarm(0) != 0);
 	expect_exit(pid, 0);
@@ -328,6 +333,7 @@ static void fair(void)
 	while (n[0] < 1000 || n[16] < 1000)
 		sleep_ms(1);
 	uint32_t a = n[0], b = n[16];
+
 	while (n[0] - a < 1000 || n[16] - b < 1000)
 		sleep_ms(1);
 	for (int i = 0; i < 2; i++) {

@@ -71,6 +71,7 @@ static void own_descriptor(void)
 	CHECK_EQ(read_fs_sel(), selector(&d));
 	/* The C library has an entry of its own, and it is another. */
 	uint32_t gs;
+
 	__asm__("movl %%gs, %0" : "=r"(gs));
 	CHECK((gs & 0xffff) != selector(&d));
 }

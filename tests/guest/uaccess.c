@@ -70,6 +70,7 @@ static void read_breaks_cow(void)
 	for (int page = 0; page < 8; page++)
 		memset(p + page * PAGE, 'a' + page, PAGE);
 	pid_t pid = xfork();
+
 	if (!pid) {
 		for (int page = 0; page < 8; page++) {
 			with_pipe("NEWDATA", 7);
@@ -89,6 +90,7 @@ static void read_breaks_cow(void)
 	}
 	/* And the other way about: the parent's read, with the child looking. */
 	int go[2];
+
 	CHECK_SYS(pipe(go));
 	pid = xfork();
 	if (!pid) {
@@ -160,6 +162,7 @@ static void across_pages(void)
 	CHECK_EQ(recv(sv[1], buf, sizeof(buf), 0), 50);
 	/* A structure that straddles the edge. */
 	struct utsname *u = (void *)(p + PAGE - sizeof(*u) + 1);
+
 	CHECK_ERR(uname(u), EFAULT);
 	CHECK_SYS(uname((void *)(p + PAGE - sizeof(*u))));
 	/* A string that runs into it without an end, and one that ends on the last byte. */
@@ -187,6 +190,7 @@ static void vectors(void)
 	CHECK_ERR(syscall(SYS_writev, fd, iov, -1), EINVAL);
 	/* The vector itself across the edge. */
 	struct iovec *edge = (void *)(p + PAGE - sizeof(*edge));
+
 	edge[0] = iov[0];
 	CHECK_ERR(writev(fd, edge, 2), EFAULT);
 	CHECK_EQ(writev(fd, edge, 1), 3);
@@ -203,6 +207,7 @@ static void vm_readv(void)
 		p[i] = (char)(i * 7);
 	CHECK_SYS(pipe(ready));
 	pid_t pid = xfork();
+
 	if (!pid) {
 		/* Its own copy differs from here on. */
 		p[10] = 'C';
@@ -215,6 +220,7 @@ static void vm_readv(void)
 	r = (struct iovec){ p, PAGE + 100 };
 	l.iov_len = PAGE + 100;
 	ssize_t n = process_vm_readv(pid, &l, 1, &r, 1, 0);
+
 	if (n < 0 && errno == ENOSYS) {
 		kill(pid, SIGKILL);
 		SKIP("no process_vm_readv");
@@ -318,6 +324,7 @@ static void mixed_pages(void)
 	crc = crc32_add(0, check, N * PAGE);
 	CHECK_EQ(write(in, check, N * PAGE), N * PAGE);
 	pid_t pid = xfork();
+
 	if (!pid)
 		for (;;)
 			pause();

@@ -10,6 +10,8 @@
  *   nettool echo PORT			answer each message of one connection
  *   nettool datagram PORT		answer one datagram
  *   nettool rtt ADDRESS PORT COUNT	ask so often: median and maximum, in us
+ *   nettool calls ADDRESS PORT COUNT	so many connections and datagrams, each with
+ *					an answer that is what was sent
  *   nettool ethtool IFACE		driver, rings, features, statistics
  *   nettool flood ADDRESS BYTES SECONDS	UDP datagrams to the discard port
  *   nettool join IFACE GROUP		be in an IPv4 group until killed
@@ -37,6 +39,7 @@
 
 #define CHUNK		(256u << 10)
 #define PATTERN		(1u << 20)
+#define CALL_MOST	32768u
 
 static uint8_t pattern[PATTERN + CHUNK];
 
@@ -44,6 +47,15 @@ static void __attribute__((noreturn)) die(const char *what)
 {
 	fprintf(stderr, "nettool: %s: %s\n", what, strerror(errno));
 	exit(1);
+}
+
+static void *zeroed(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p)
+		die("memory");
+	return p;
 }
 
 static double now(void)
@@ -211,7 +223,7 @@ static int compare(const void *a, const void *b)
 
 static int rtt(int fd, int count)
 {
-	double *us = calloc((size_t)count, sizeof(*us)), start;
+	double *us = zeroed((size_t)count * sizeof(*us)), start;
 	int one = 1, i;
 	char byte = 'x';
 
@@ -224,6 +236,74 @@ static int rtt(int fd, int count)
 	}
 	qsort(us, (size_t)count, sizeof(*us), compare);
 	printf("rtt %.1f %.1f\n", us[count / 2], us[count - 1]);
+	return 0;
+}
+
+/*
+ * One connection: all comes back.  Of the most that there is the other side ends
+ * it, else this one does.
+ */
+static int call(const char *host, const char *port, size_t bytes)
+{
+	static uint8_t buf[CHUNK];
+	int fd = tcp_connect(host, port);
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < bytes) {
+		n = write(fd, pattern + done, bytes - done);
+		if (n <= 0)
+			die("write");
+		done += (size_t)n;
+	}
+	if (bytes < CALL_MOST)
+		shutdown(fd, SHUT_WR);
+	for (done = 0; (n = read(fd, buf + done, sizeof(buf) - done)) > 0;
+	     done += (size_t)n)
+		;
+	if (n < 0)
+		die("read");
+	close(fd);
+	return done != bytes || memcmp(buf, pattern, bytes);
+}
+
+/* One datagram, which may get lost, from a port that is always the same. */
+static int ask(int fd, struct sockaddr_in *to, size_t bytes)
+{
+	static uint8_t buf[2048];
+	ssize_t n = -1;
+	int tries;
+
+	for (tries = 0; tries < 20 && n < 0; tries++) {
+		if (sendto(fd, pattern, bytes, 0, (void *)to, sizeof(*to)) < 0)
+			die("sendto");
+		do
+			n = recv(fd, buf, sizeof(buf), 0);
+		while (n >= 0 && (size_t)n != bytes);	/* a late one */
+	}
+	return n < 0 || memcmp(buf, pattern, bytes);
+}
+
+static int calls(const char *host, const char *port, unsigned int count)
+{
+	struct sockaddr_in to = address(host, port);
+	struct sockaddr_in from = address(NULL, "7777");
+	const struct timeval patience = { .tv_sec = 1 };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	unsigned int i;
+
+	if (bind(fd, (void *)&from, sizeof(from)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		die("bind");
+	for (i = 0; i < count; i++) {
+		size_t bytes = i % 2 ? CALL_MOST : 1 + i * 7919 % (CALL_MOST - 1);
+
+		if (call(host, port, bytes) ||
+		    ask(fd, &to, 1 + bytes % 1400)) {
+			fprintf(stderr, "nettool: call %u: not what was sent\n", i);
+			return 1;
+		}
+	}
 	return 0;
 }
 
@@ -245,7 +325,7 @@ static struct ethtool_gstrings *strings(int fd, const char *name, uint32_t set)
 
 	if (ethtool_ioctl(fd, name, &sset))
 		die("ETHTOOL_GSSET_INFO");
-	s = calloc(1, sizeof(*s) + (size_t)sset.count * ETH_GSTRING_LEN);
+	s = zeroed(sizeof(*s) + (size_t)sset.count * ETH_GSTRING_LEN);
 	s->cmd = ETHTOOL_GSTRINGS;
 	s->string_set = set;
 	s->len = sset.count;
@@ -273,7 +353,7 @@ static int show_ethtool(const char *name)
 	       ring.rx_max_pending, ring.tx_max_pending, link.data);
 
 	names = strings(fd, name, ETH_SS_FEATURES);
-	features = calloc(1, sizeof(*features) + (names->len + 31) / 32 *
+	features = zeroed(sizeof(*features) + (names->len + 31) / 32 *
 			  sizeof(features->features[0]));
 	features->cmd = ETHTOOL_GFEATURES;
 	features->size = (names->len + 31) / 32;
@@ -285,7 +365,7 @@ static int show_ethtool(const char *name)
 			       (char *)names->data + i * ETH_GSTRING_LEN);
 
 	names = strings(fd, name, ETH_SS_STATS);
-	stats = calloc(1, sizeof(*stats) + names->len * sizeof(uint64_t));
+	stats = zeroed(sizeof(*stats) + names->len * sizeof(uint64_t));
 	stats->cmd = ETHTOOL_GSTATS;
 	stats->n_stats = names->len;
 	if (ethtool_ioctl(fd, name, stats))
@@ -362,6 +442,8 @@ int main(int argc, char **argv)
 		return datagram(argv[2]);
 	if (!strcmp(verb, "rtt") && argc == 5)
 		return rtt(tcp_connect(argv[2], argv[3]), atoi(argv[4]));
+	if (!strcmp(verb, "calls") && argc == 5)
+		return calls(argv[2], argv[3], (unsigned int)atoi(argv[4]));
 	if (!strcmp(verb, "ethtool") && argc == 3)
 		return show_ethtool(argv[2]);
 	if (!strcmp(verb, "flood") && argc == 5)

@@ -102,7 +102,6 @@ void guest_write(const char *s, uint32_t len);
 #define STATUS_FAILED	65
 void guest_end(bool failed) __attribute__((noreturn));
 
-
 /* A HAL call; results beyond EAX go to the pointers that are not NULL. */
 uint32_t guest_call(uint32_t nr, uint32_t b, uint32_t c, uint32_t *out_b);
 

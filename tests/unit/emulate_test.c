@@ -2618,6 +2618,7 @@ static void touch(void **state)
 	CHECK_EQ("unpaged", fake_shadow(f, 0x60000),
 		 0x60000 | FAKE_FILLED | FILL_WRITABLE);
 }
+
 #undef P_U
 #undef P_UW
 #undef A_D
@@ -2669,10 +2670,10 @@ static void random_code(void **state)
 			code[0] = first[random32(&seed) % ARRAY_SIZE(first)];
 		if (round & 2)
 			code[1] = (u8)(random32(&seed) & 0x2f);
-		if ((round & 12) == 12)
+		if ((round & 12) == 12) {
 			memcpy(code, (const u8[]){ 0x0f, 0xb9, 0xf3, 0x0f }, 4);
-		if ((round & 12) == 12)
 			code[4] &= 3;
+		}
 		if (round % 64 == 0) {
 			fake_free(f);
 			f = guest_new();

@@ -676,11 +676,63 @@ static void boot_params_limits(void **state)
 	CHECK_EQ("empty", bp->hdr.cmd_line_ptr, CMDLINE_GPA);
 }
 
+/* Of a host with PVI: each byte of each site counts, and nothing is written. */
+static void pvi_form(void **state)
+{
+	u8 *before;
+	u32 i, n;
+
+	(void)state;
+	CHECK_STR("rubbish", load(&good, sizeof(good)), NULL);
+	CHECK("rubbish", image_pvi_form(&f->vm, &image));
+	for (i = 0; i < SITES; i++) {
+		u32 bytes;
+		const u8 *form = site_form(good_sites[i].kind, &bytes);
+
+		CHECK_EQ(row("site %u", i), bytes, good_sites[i].len);
+		memcpy(f->vm.ram + good_sites[i].addr - OFFSET, form, bytes);
+	}
+	before = malloc(f->vm.ram_bytes);
+	memcpy(before, f->vm.ram, f->vm.ram_bytes);
+	CHECK_STR("all", image_pvi_form(&f->vm, &image), NULL);
+	CHECK_MEM("all", f->vm.ram, before, f->vm.ram_bytes);
+	free(before);
+	for (i = 0; i < SITES; i++) {
+		for (n = 0; n < good_sites[i].len; n++) {
+			u8 *byte = f->vm.ram + good_sites[i].addr - OFFSET + n;
+
+			*byte ^= 1;
+			CHECK(row("site %u, byte %u", i, n),
+			      image_pvi_form(&f->vm, &image));
+			*byte ^= 1;
+		}
+	}
+	/* One of a kind that is none. */
+	f->vm.ram[SITE_TABLE + 4] = SITE_KINDS;
+	CHECK("kind", image_pvi_form(&f->vm, &image));
+	f->vm.ram[SITE_TABLE + 4] = good_sites[0].kind;
+	CHECK_STR("again", image_pvi_form(&f->vm, &image), NULL);
+}
+
+/* Without a source of random numbers there is no setup data. */
+static void no_seed(void **state)
+{
+	u64 at;
+
+	(void)state;
+	CHECK_STR("load", load(&good, sizeof(good)), NULL);
+	image_boot_params(&f->vm, &image, 0, 0, "", NULL);
+	memcpy(&at, f->vm.ram + BOOT_PARAMS_GPA + 0x250, sizeof(at));
+	CHECK_EQ("setup_data", at, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(pvi_form),
+		TEST(no_seed),
 		TEST(good_file), TEST(iret_sites), TEST(truncated), TEST(wrong_files),
 		TEST(endless_headers),
 		TEST(tolerated), TEST(no_memory_many_bytes),

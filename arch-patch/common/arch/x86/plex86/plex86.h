@@ -12,6 +12,12 @@ void __init plex86_irq_init(void);
 void __init plex86_time_init(void);
 void __init plex86_reset_init(void);
 
+/* ring.c, for ring_test.c. */
+struct plex86_device;
+struct plex86_ring;
+int plex86_ring_alloc(struct plex86_ring *ring, struct plex86_device *pdev,
+		      unsigned int queue, u32 entries);
+
 /* Tests in attack.c, for selftest.c. */
 bool __init test_attack_memory(char *detail, size_t size);
 bool __init test_attack_gates(char *detail, size_t size);

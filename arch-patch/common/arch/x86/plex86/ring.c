@@ -5,7 +5,10 @@
  * The device may be slow, wrong or hostile.  What it writes is read once, and
  * nothing it writes is used as an index, a pointer or a length before it is
  * checked against our own record (struct plex86_slot): a wrong id costs that
- * completion, an impossible index costs the ring.
+ * completion, an impossible index costs the ring.  So do as many wrong ids in a
+ * row as there are entries: who makes them as fast as they are looked at would
+ * keep us, with interrupts off, for as long as it likes.  For that reason too a
+ * request is the device's only when it was told of it.
  *
  * The kernel is built for one CPU, the host is not: barriers between the two
  * are virt_*(), which on UP do not vanish as smp_*() do.
@@ -23,14 +26,64 @@
 #include <asm/plex86_call.h>
 #include <asm/plex86_ring.h>
 
+#include "plex86.h"
+
 #define NO_ID	U32_MAX
 
 /* One id: in flight with a token, or free and in the list of those. */
 struct plex86_slot {
 	void *token;
 	u32 bytes;		/* of the request's segments */
+	u32 at;			/* sub_prod when it was added */
 	u32 next;
 };
+
+/**
+ * plex86_ring_alloc() - make a ring that its device knows nothing of
+ * @ring: the ring, all zeroes
+ * @pdev: the device
+ * @queue: number of the queue
+ * @entries: as of plex86_ring_init(), whose first half this is
+ *
+ * Return: 0, -ENOMEM, or -EINVAL if the device's limits make no sense.
+ */
+int plex86_ring_alloc(struct plex86_ring *ring, struct plex86_device *pdev,
+		      unsigned int queue, u32 entries)
+{
+	u32 most = READ_ONCE(pdev->page->queue_entries);
+	void *memory;
+	u32 i;
+
+	if (most < PLEX86_QUEUE_MIN || most > PLEX86_QUEUE_MAX ||
+	    !is_power_of_2(most))
+		return -EINVAL;
+	entries = clamp_t(u32, entries, PLEX86_QUEUE_MIN, most);
+	entries = roundup_pow_of_two(entries);
+
+	ring->slots = kvcalloc(entries, sizeof(*ring->slots), GFP_KERNEL);
+	memory = alloc_pages_exact(plex86_queue_bytes(entries),
+				   GFP_KERNEL | __GFP_ZERO);
+	if (!ring->slots || !memory) {
+		if (memory)
+			free_pages_exact(memory, plex86_queue_bytes(entries));
+		kvfree(ring->slots);
+		ring->slots = NULL;
+		return -ENOMEM;
+	}
+
+	ring->pdev = pdev;
+	ring->queue = queue;
+	ring->entries = entries;
+	ring->shared = memory;
+	ring->sub = memory + PLEX86_SUB_OFFSET;
+	ring->comp = (void *)(ring->sub + entries);
+	ring->max_segs = READ_ONCE(pdev->page->segs);
+	ring->indirect = plex86_has_feature(pdev, PLEX86_F_INDIRECT);
+	for (i = 0; i < entries; i++)
+		ring->slots[i].next = i + 1 < entries ? i + 1 : NO_ID;
+	plex86_ring_disable(ring);
+	return 0;
+}
 
 /**
  * plex86_ring_init() - set up a queue of a device
@@ -48,48 +101,18 @@ struct plex86_slot {
 int plex86_ring_init(struct plex86_ring *ring, struct plex86_device *pdev,
 		     unsigned int queue, u32 entries)
 {
-	u32 most = READ_ONCE(pdev->page->queue_entries);
 	phys_addr_t gpa;
-	void *memory;
 	int err;
-	u32 i;
 
-	if (most < PLEX86_QUEUE_MIN || most > PLEX86_QUEUE_MAX ||
-	    !is_power_of_2(most))
-		return -EINVAL;
-	entries = clamp_t(u32, entries, PLEX86_QUEUE_MIN, most);
-	entries = roundup_pow_of_two(entries);
-
-	ring->slots = kvcalloc(entries, sizeof(*ring->slots), GFP_KERNEL);
-	memory = alloc_pages_exact(plex86_queue_bytes(entries),
-				   GFP_KERNEL | __GFP_ZERO);
-	if (!ring->slots || !memory) {
-		err = -ENOMEM;
-		goto fail;
-	}
-
-	ring->pdev = pdev;
-	ring->queue = queue;
-	ring->entries = entries;
-	ring->shared = memory;
-	ring->sub = memory + PLEX86_SUB_OFFSET;
-	ring->comp = (void *)(ring->sub + entries);
-	ring->max_segs = READ_ONCE(pdev->page->segs);
-	ring->indirect = plex86_has_feature(pdev, PLEX86_F_INDIRECT);
-	for (i = 0; i < entries; i++)
-		ring->slots[i].next = i + 1 < entries ? i + 1 : NO_ID;
-	plex86_ring_disable(ring);
-
-	gpa = __pa(memory);
+	err = plex86_ring_alloc(ring, pdev, queue, entries);
+	if (err)
+		return err;
+	gpa = __pa(ring->shared);
 	err = plex86_call(PLEX86_CALL_QUEUE_SET, pdev->index, queue,
-			  lower_32_bits(gpa), upper_32_bits(gpa), entries);
-	if (!err)
-		return 0;
-fail:
-	if (memory)
-		free_pages_exact(memory, plex86_queue_bytes(entries));
-	kvfree(ring->slots);
-	memset(ring, 0, sizeof(*ring));
+			  lower_32_bits(gpa), upper_32_bits(gpa),
+			  ring->entries);
+	if (err)
+		plex86_ring_free(ring);
 	return err;
 }
 EXPORT_SYMBOL_GPL(plex86_ring_init);
@@ -145,6 +168,7 @@ int plex86_ring_add(struct plex86_ring *ring,
 	ring->free = slot->next;
 	slot->token = token;
 	slot->bytes = bytes;
+	slot->at = ring->sub_prod;
 
 	sub = &ring->sub[ring->sub_prod & (ring->entries - 1)];
 	sub->op = request->op;
@@ -202,6 +226,13 @@ void plex86_ring_notify(struct plex86_ring *ring)
 }
 EXPORT_SYMBOL_GPL(plex86_ring_notify);
 
+/* Is there a request of that id, which the device was told of? */
+static bool plex86_ring_knows(const struct plex86_ring *ring, u32 id)
+{
+	return id < ring->entries && ring->slots[id].token &&
+	       (s32)(ring->sub_known - ring->slots[id].at) > 0;
+}
+
 /* The id is ours again; its token is the caller's. */
 static void *plex86_ring_release(struct plex86_ring *ring, u32 id)
 {
@@ -253,7 +284,8 @@ bool plex86_ring_get(struct plex86_ring *ring, struct plex86_result *result)
 		/* Read first: from here on the place is the device's again. */
 		virt_store_release(&ring->shared->comp_cons, ring->comp_cons);
 
-		if (id < ring->entries && ring->slots[id].token) {
+		if (plex86_ring_knows(ring, id)) {
+			ring->strays = 0;
 			result->bytes = min(result->bytes,
 					    ring->slots[id].bytes);
 			result->token = plex86_ring_release(ring, id);
@@ -262,6 +294,13 @@ bool plex86_ring_get(struct plex86_ring *ring, struct plex86_result *result)
 		dev_warn_ratelimited(&ring->pdev->dev,
 				     "queue %u: completion of no request (%u)\n",
 				     ring->queue, id);
+		if (++ring->strays == ring->entries) {
+			dev_err(&ring->pdev->dev,
+				"queue %u: nothing but completions of no request\n",
+				ring->queue);
+			ring->broken = true;
+			return false;
+		}
 	}
 }
 EXPORT_SYMBOL_GPL(plex86_ring_get);

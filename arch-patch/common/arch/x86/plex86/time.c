@@ -16,6 +16,8 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/timekeeping.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
 #include <asm/plex86_call.h>
 #include <asm/tsc.h>
 #include <asm/x86_init.h>
@@ -120,6 +122,53 @@ static void plex86_get_wallclock(struct timespec64 *now)
 	*now = ns_to_timespec64(plex86_clock(PLEX86_CLOCK_REALTIME));
 }
 
+/*
+ * The host's clock may be set, and then this one is set to it.  Only that changes
+ * the distance between the host's two clocks, so it is looked at now and then.
+ * Whoever sets the guest's own keeps what they set until the host's is set.
+ */
+#define PLEX86_WALL_PERIOD	(2 * HZ)
+#define PLEX86_WALL_STEP_NS	(10 * NSEC_PER_MSEC)
+
+static s64 plex86_wall_distance;
+
+/* Returns false if something came between the two readings. */
+static bool plex86_read_distance(s64 *distance)
+{
+	u64 before = plex86_clock(PLEX86_CLOCK_MONOTONIC);
+
+	*distance = plex86_clock(PLEX86_CLOCK_REALTIME) - before;
+	return plex86_clock(PLEX86_CLOCK_MONOTONIC) - before < NSEC_PER_MSEC;
+}
+
+static void plex86_follow_wallclock(struct work_struct *work)
+{
+	struct timespec64 now;
+	s64 distance;
+
+	if (plex86_read_distance(&distance) &&
+	    abs(distance - plex86_wall_distance) > PLEX86_WALL_STEP_NS) {
+		plex86_get_wallclock(&now);
+		if (!do_settimeofday64(&now)) {
+			pr_info("plex86: the host's clock was set by %lld ms, and so is this one\n",
+				div_s64(distance - plex86_wall_distance,
+					NSEC_PER_MSEC));
+			plex86_wall_distance = distance;
+		}
+	}
+	schedule_delayed_work(to_delayed_work(work),
+			      round_jiffies_relative(PLEX86_WALL_PERIOD));
+}
+
+static DECLARE_DELAYED_WORK(plex86_wall_work, plex86_follow_wallclock);
+
+static int __init plex86_wallclock_init(void)
+{
+	schedule_delayed_work(&plex86_wall_work, PLEX86_WALL_PERIOD);
+	return 0;
+}
+device_initcall(plex86_wallclock_init);
+
 /* The host's clock is the host's. */
 static int plex86_set_wallclock(const struct timespec64 *now)
 {
@@ -134,6 +183,8 @@ void __init plex86_time_init(void)
 	x86_platform.calibrate_tsc = plex86_tsc_khz;
 	x86_platform.get_wallclock = plex86_get_wallclock;
 	x86_platform.set_wallclock = plex86_set_wallclock;
+	/* One that is not exact has the clock set once more, to what it is. */
+	plex86_read_distance(&plex86_wall_distance);
 
 	if (plex86_info->host_flags & PLEX86_HOST_TSC) {
 		setup_force_cpu_cap(X86_FEATURE_TSC_KNOWN_FREQ);

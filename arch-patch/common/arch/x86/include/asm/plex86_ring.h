@@ -35,6 +35,7 @@ struct plex86_slot;
  * @sub_prod: submissions added, known to the device or not
  * @sub_known: submissions that the device knows of
  * @comp_cons: completions taken
+ * @strays: of those, the last in a row that were of no request
  * @max_segs: of one request, as the device says
  * @indirect: segment lists may lie outside the packet
  * @broken: the device left the contract; nothing goes in or out any more
@@ -52,6 +53,7 @@ struct plex86_ring {
 	u32 sub_prod;
 	u32 sub_known;
 	u32 comp_cons;
+	u32 strays;
 	u32 max_segs;
 	bool indirect;
 	bool broken;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The PVI forms of the recorded sites: what the file must hold there;
- * abi/plex86-abi.md, "Sites". Their shared-page forms are in core/image.c.
+ * abi/plex86-abi.md, "Sites". Their shared-page forms are in image.c.
  */
-#include "scanner.h"
+#include "image.h"
 
 static const u8 form_cli[PLEX86_SITE_CLI_LEN] = {
 	0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00, 0xfa,
