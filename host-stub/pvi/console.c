@@ -65,6 +65,14 @@ void console_start(void)
 	outb(COM_IER, IER_RECEIVE);
 }
 
+/* What has come, as far as there is room for it; the rest waits in the UART. */
+static void receive(void)
+{
+	while (host.com1 && host.in_prod - host.in_cons < INPUT_BYTES &&
+	       (inb(COM_LSR) & LSR_DATA))
+		host.input[host.in_prod++ % INPUT_BYTES] = inb(COM_DATA);
+}
+
 /* console_put() - write to the guest's console; waits for it */
 void console_put(const u8 *text, u32 bytes)
 {
@@ -76,8 +84,9 @@ void console_put(const u8 *text, u32 bytes)
 		return;
 	}
 	while (bytes) {
+		/* What comes meanwhile does not wait for long. */
 		while (!(inb(COM_LSR) & LSR_EMPTY))
-			;
+			receive();
 		for (i = 0; i < fifo_bytes && bytes; i++, bytes--)
 			outb(COM_DATA, *text++);
 	}
@@ -95,14 +104,6 @@ void host_write(struct vm *vm, const u8 *text, u32 bytes)
 {
 	(void)vm;
 	console_put(text, bytes);
-}
-
-/* What has come, as far as there is room for it; the rest waits in the UART. */
-static void receive(void)
-{
-	while (host.com1 && host.in_prod - host.in_cons < INPUT_BYTES &&
-	       (inb(COM_LSR) & LSR_DATA))
-		host.input[host.in_prod++ % INPUT_BYTES] = inb(COM_DATA);
 }
 
 static void raise_news(struct queue *q)

@@ -21,7 +21,7 @@
 #define GDT_ENTRIES	(TLS_MIN + TLS_SLOTS)
 
 #define TEXT_BYTES	1024u		/* of a file name, the machine's words */
-#define INPUT_BYTES	4096u		/* a power of two */
+#define INPUT_BYTES	65536u		/* a power of two */
 
 /* Exit statuses; those of `plex86 run`. */
 enum { EXIT_CANNOT = 1, EXIT_CRASHED = 3 };

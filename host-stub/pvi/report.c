@@ -158,6 +158,7 @@ static void report_crash(void)
 {
 	struct vcpu *cpu = &host.vm.cpu;
 	const u32 *r = cpu->reg;
+	struct line code = { .bytes = 0 };
 	u32 fault, i;
 	u8 byte;
 
@@ -170,8 +171,11 @@ static void report_crash(void)
 	for (i = 0; i < CODE_BYTES; i++) {
 		if (core_read(&host.vm, cpu->eip + i, &byte, 1, 0, &fault))
 			break;
-		say("  code %x: %x", cpu->eip + i, byte);
+		add(&code, ' ');
+		add_number(&code, byte, 16, 2);
 	}
+	add(&code, 0);
+	say("  code%s", code.text);
 }
 
 /* report_end() - the guest has ended: say how, and end or begin anew */

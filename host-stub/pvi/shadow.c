@@ -151,7 +151,7 @@ bool host_filled(struct vm *vm, u32 linear, bool writable)
 /* Has @mask left of the entries of @from to below @to, of one root. */
 static void mask_range(u32 root, u32 from, u32 to, u32 mask)
 {
-	u32 row, first, last, page;
+	u32 row, first, last, pages;
 
 	for (row = from >> ROW_SHIFT; row <= (to - 1) >> ROW_SHIFT; row++) {
 		u32 start = row << ROW_SHIFT;
@@ -177,9 +177,12 @@ static void mask_range(u32 root, u32 from, u32 to, u32 mask)
 		} else if (whole && !mask) {
 			clear_row(root, row);
 		} else {
-			for (page = first / PAGE_SIZE; page <= last / PAGE_SIZE;
-			     page++)
-				host.tables[root][row][page % ROW_PAGES] &= mask;
+			u32 *entry = host.tables[root][row] +
+				     first / PAGE_SIZE % ROW_PAGES;
+
+			for (pages = (last - first) / PAGE_SIZE + 1; pages;
+			     pages--)
+				*entry++ &= mask;
 		}
 	}
 }
