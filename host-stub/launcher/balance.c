@@ -111,6 +111,7 @@ void balance_start(struct vm_context *ctx)
 {
 	struct balance *b = &ctx->balance;
 
+	join(b, false);		/* of an earlier boot */
 	memset(b, 0, sizeof(*b));
 	if (sched_getaffinity(0, sizeof(b->allowed), &b->allowed) ||
 	    CPU_COUNT(&b->allowed) < 2)

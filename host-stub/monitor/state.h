@@ -19,9 +19,12 @@
 #define TLS_SLOTS	3
 #define GDT_TLS_MIN	12			/* the host's and the guest's */
 
-/* Signal by which the launcher and the timer interrupt the guest. */
-#define JAIL_INSNS	512u		/* of a space's filter, at most */
-/* SIGURG: who did not ask for it ignores it, should it get to another process. */
+#define JAIL_INSNS	512u			/* of a space's filter, at most */
+
+/*
+ * Signal by which the launcher and the timer interrupt the guest.  SIGURG: who did
+ * not ask for it ignores it, should it get to another process.
+ */
 #define SIG_KICK	23
 
 /* What set_thread_area takes; a 32-bit call, so it lies below 4 GiB. */
