@@ -54,7 +54,7 @@ struct account {
 };
 
 static struct hostile {
-	int orders_fd, done_fd;		/* open from the first boot on */
+	int orders_fd, done_fd;
 	char orders[64];		/* as they were read last */
 	u64 read_ns;
 	const struct kind *kind;	/* NULL: be right */
@@ -683,14 +683,15 @@ static void obey(struct vm_context *ctx, const char *line)
 	memcpy(h.page, device_page(dev), sizeof(h.page));
 }
 
-/* The file that HOSTILE names, and the one beside it. */
-static void open_orders(void)
+/*
+ * The file that HOSTILE names, and the one beside it: before main(), since the
+ * jail lets no other file be opened.
+ */
+__attribute__((constructor)) static void open_orders(void)
 {
 	const char *name = getenv("HOSTILE");
 	char done[512];
 
-	if (h.orders_fd >= 0)
-		return;
 	if (name) {
 		snprintf(done, sizeof(done), "%s.done", name);
 		h.orders_fd = open(name, O_RDONLY | O_CLOEXEC);
@@ -810,7 +811,6 @@ void __wrap_queue_detach(struct queue *q)
 
 void __wrap_devices_start(struct vm_context *ctx)
 {
-	open_orders();
 	__real_devices_start(ctx);
 	read_orders(ctx, true);
 }
