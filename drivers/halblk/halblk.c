@@ -19,6 +19,7 @@
  */
 #define pr_fmt(fmt) "halblk: " fmt
 
+#include <linux/bitops.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/err.h>
@@ -66,11 +67,18 @@ struct halblk {
 	bool write_through;		/* as it was set */
 	char serial[PLEX86_BLK_SERIAL + 1];
 	struct work_struct broken;
+	unsigned long stopped;		/* bit 0: who sets it resets the device */
 	unsigned int nr_queues;
 	struct halblk_queue queues[];
 };
 
 static DEFINE_IDA(halblk_ida);
+
+/* Is the device of no more use?  It was reset then, or is about to be. */
+static bool halblk_stopped(const struct halblk *blk)
+{
+	return test_bit(0, &blk->stopped);
+}
 
 static unsigned int patience = 300;
 module_param(patience, uint, 0644);
@@ -170,8 +178,8 @@ static blk_status_t halblk_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 	blk_mq_start_request(bd->rq);
 	spin_lock_irqsave(&queue->lock, flags);
-	/* Looked at before the interrupt that takes back what was added. */
-	if (!plex86_device_gone(blk->pdev))
+	/* Looked at before what was added is taken back. */
+	if (!plex86_device_gone(blk->pdev) && !halblk_stopped(blk))
 		err = plex86_ring_add(&queue->ring, &request, bd->rq);
 	if (bd->last)
 		notify = plex86_ring_kick_prepare(&queue->ring);
@@ -241,11 +249,16 @@ static void halblk_complete(struct request *rq)
 	blk_mq_end_request(rq, hr->status);
 }
 
-/* Take what the device has completed, and ask to be told of the next. */
-static void halblk_reap(struct halblk_queue *queue)
+/*
+ * Take what the device has completed, and ask to be told of the next.  Returns
+ * true if the ring is broken.
+ */
+static bool halblk_reap(struct halblk_queue *queue)
 {
+	struct halblk *blk = queue->blk;
 	struct plex86_result result;
 	unsigned long flags;
+	bool broken;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	do {
@@ -255,10 +268,12 @@ static void halblk_reap(struct halblk_queue *queue)
 				   halblk_status(result.token, &result));
 		}
 	} while (!plex86_ring_enable(&queue->ring, 0));
+	broken = queue->ring.broken;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	/* A reset may take its time. */
-	if (queue->ring.broken)
-		schedule_work(&queue->blk->broken);
+	if (broken && !halblk_stopped(blk))
+		schedule_work(&blk->broken);
+	return broken;
 }
 
 /* The device completes nothing any more, and touches no memory. */
@@ -278,9 +293,15 @@ static void halblk_give_up(struct halblk *blk)
 	}
 }
 
-/* The device is of no more use: for requests that are there, and all later ones. */
+/*
+ * The device is of no more use: for requests that are there, and all later ones.
+ * It is reset once.  Who comes second leaves the requests alone, too: the reset
+ * may not be done yet.
+ */
 static void halblk_break(struct halblk *blk)
 {
+	if (test_and_set_bit(0, &blk->stopped))
+		return;
 	plex86_device_reset(blk->pdev);
 	halblk_give_up(blk);
 }
@@ -294,13 +315,15 @@ static void halblk_broken(struct work_struct *work)
  * A request was not answered for another @timeout jiffies: is it enough?  What
  * counts is that no request was.  It is counted by timeouts, once for all that
  * have passed meanwhile: a guest that was stopped for an hour has waited for one.
+ *
+ * Returns 0 if it is not, or for how many seconds there was no answer; then the
+ * ring is broken.
  */
-static bool halblk_impatient(struct halblk_queue *queue, unsigned int timeout)
+static unsigned long halblk_impatient(struct halblk_queue *queue, unsigned int timeout)
 {
 	unsigned long most = HZ * min_t(unsigned long, READ_ONCE(patience),
 					ULONG_MAX / HZ);
-	unsigned long flags;
-	bool enough;
+	unsigned long flags, waited = 0;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	if (!queue->silent ||
@@ -308,30 +331,34 @@ static bool halblk_impatient(struct halblk_queue *queue, unsigned int timeout)
 		queue->silent += timeout;
 		queue->counted = jiffies;
 	}
-	enough = most && queue->silent >= most;
-	if (enough)
+	if (most && queue->silent >= most) {
+		waited = queue->silent / HZ;
 		queue->ring.broken = true;
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	return enough;
+	return waited;
 }
 
 static enum blk_eh_timer_return halblk_timeout(struct request *rq)
 {
 	struct halblk *blk = rq->q->queuedata;
 	struct halblk_queue *queue = rq->mq_hctx->driver_data;
+	bool broken = halblk_reap(queue);
+	unsigned long waited;
 
-	halblk_reap(queue);
 	if (plex86_device_gone(blk->pdev)) {
 		halblk_give_up(blk);
-	} else if (queue->ring.broken) {
+	} else if (broken) {
 		halblk_break(blk);
-	} else if (blk_mq_rq_state(rq) == MQ_RQ_IN_FLIGHT &&
-		   halblk_impatient(queue, rq->timeout)) {
-		dev_err(&blk->pdev->dev,
-			"%s: sector %llu: no answer for %lu s; giving the disk up\n",
-			blk->disk->disk_name,
-			(unsigned long long)blk_rq_pos(rq), queue->silent / HZ);
-		halblk_break(blk);
+	} else if (blk_mq_rq_state(rq) == MQ_RQ_IN_FLIGHT) {
+		waited = halblk_impatient(queue, rq->timeout);
+		if (waited) {
+			dev_err(&blk->pdev->dev,
+				"%s: sector %llu: no answer for %lu s; giving the disk up\n",
+				blk->disk->disk_name,
+				(unsigned long long)blk_rq_pos(rq), waited);
+			halblk_break(blk);
+		}
 	}
 	/* On one CPU it has ended at once, and is not even complete any more. */
 	if (blk_mq_rq_state(rq) != MQ_RQ_IN_FLIGHT)

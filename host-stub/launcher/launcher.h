@@ -103,7 +103,9 @@ struct host {
 struct oom {
 	int score_fd, vmstat_fd;
 	char score[16];		/* of this process, as text */
-	u64 kills;		/* how many there were when it began */
+	u64 kills;		/* how many there were at the last look */
+	u64 kills_before;	/* and at the one before that */
+	u64 look_ns;		/* when to look again */
 };
 
 struct vm_context {
@@ -175,6 +177,7 @@ int balance_work(struct vm_context *ctx);
 /* oom.c */
 void oom_open(struct oom *oom);
 void oom_first(const struct oom *oom, bool on);
+void oom_look(struct oom *oom);
 bool oom_killed(const struct oom *oom);
 void oom_close(struct oom *oom);
 

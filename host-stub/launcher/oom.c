@@ -16,6 +16,9 @@
 /* oom_score_adj of a process that is to be killed before all others. */
 #define SCORE_FIRST	"1000"
 
+/* What was killed longer ago than two looks is no reason for what ends now. */
+#define LOOK_NS		10000000000ull
+
 /* How many processes the host's kernel has killed so far; 0 if it does not say. */
 static u64 kills(const struct oom *oom)
 {
@@ -47,6 +50,8 @@ void oom_open(struct oom *oom)
 			      sizeof(oom->score) - 1, 0);
 	oom->score[bytes > 0 ? bytes : 0] = 0;
 	oom->kills = kills(oom);
+	oom->kills_before = oom->kills;
+	oom->look_ns = now_ns() + LOOK_NS;
 }
 
 /*
@@ -63,10 +68,22 @@ void oom_first(const struct oom *oom, bool on)
 			 strerror(errno));
 }
 
-/* oom_killed() - has the host's kernel killed processes since oom_open()? */
+/* oom_look() - to be called now and then, so that oom_killed() speaks of lately */
+void oom_look(struct oom *oom)
+{
+	u64 now = now_ns();
+
+	if (now < oom->look_ns)
+		return;
+	oom->kills_before = oom->kills;
+	oom->kills = kills(oom);
+	oom->look_ns = now + LOOK_NS;
+}
+
+/* oom_killed() - has the host's kernel killed processes since the last look but one? */
 bool oom_killed(const struct oom *oom)
 {
-	return kills(oom) > oom->kills;
+	return kills(oom) > oom->kills_before;
 }
 
 void oom_close(struct oom *oom)

@@ -569,6 +569,7 @@ static int serve(struct vm_context *ctx)
 			complain("doorbell: %s", strerror(errno));
 		if (waits_came(waits, signals))
 			child = vm_signals(ctx);
+		oom_look(&ctx->oom);
 		if (keepers_gone(waits) && !ctx->quit) {
 			complain("a keeper was killed, so the guest is stopped");
 			ctx->quit = true;

@@ -54,7 +54,7 @@ struct account {
 };
 
 static struct hostile {
-	int orders_fd, done_fd;		/* open from the first boot on */
+	int orders_fd, done_fd;
 	char orders[64];		/* as they were read last */
 	u64 read_ns;
 	const struct kind *kind;	/* NULL: be right */
@@ -155,7 +155,8 @@ static u32 bad_id(const struct queue *q)
 
 /*
  * What is done when a completion is to be made: each is given the right one, and
- * may change it, and make others in front of it and behind.
+ * may change it, and make others in front of it and behind.  Returns false if it
+ * has left it as it was.
  */
 
 struct answer {
@@ -165,73 +166,86 @@ struct answer {
 	u32 n;
 };
 
-static void wrong_id(struct answer *a)
+static bool wrong_id(struct answer *a)
 {
 	a->comp[1] = a->comp[0];
 	a->comp[0].id = bad_id(a->q);
 	a->n = 2;
+	return true;
 }
 
-static void twice(struct answer *a)
+static bool twice(struct answer *a)
 {
 	a->comp[1] = a->comp[0];
 	a->n = 2;
+	return true;
 }
 
 /* Of one that the guest has not made: it uses the upper half of ids last. */
-static void not_in_flight(struct answer *a)
+static bool not_in_flight(struct answer *a)
 {
 	u32 id = a->q->entries / 2 + any() % (a->q->entries / 2);
 
 	if (a->account->taken[id] || is_pending(a->q, id))
-		return;
+		return false;
 	a->comp[1] = a->comp[0];
 	a->comp[0].id = id;
 	a->n = 2;
+	return true;
 }
 
 /* Of the last one that it has made, which was not even looked at. */
-static void early(struct answer *a)
+static bool early(struct answer *a)
 {
 	struct queue *q = a->q;
 	u32 prod = __atomic_load_n(&q->ring->sub_prod, __ATOMIC_ACQUIRE), id;
 
 	if (prod == q->sub_cons)
-		return;
+		return false;
 	id = q->subs[(prod - 1) & (q->entries - 1)].id;
 	if (id >= q->entries || a->account->early[id])
-		return;
+		return false;
 	a->account->early[id] = true;
 	a->comp[1] = a->comp[0];
 	a->comp[0] = (struct plex86_comp){ .id = id, .status = PLEX86_S_IOERR };
 	a->n = 2;
+	return true;
 }
 
-static void too_long(struct answer *a)
+static bool too_long(struct answer *a)
 {
 	a->comp[0].bytes = any() % 2 ? ~0u : a->comp[0].bytes + 1 + any() % 70000;
+	return true;
 }
 
-static void too_short(struct answer *a)
+static bool too_short(struct answer *a)
 {
-	a->comp[0].bytes = a->comp[0].bytes ? any() % a->comp[0].bytes : 0;
+	if (!a->comp[0].bytes)
+		return false;
+	a->comp[0].bytes = any() % a->comp[0].bytes;
+	return true;
 }
 
-static void of_nothing(struct answer *a)
+static bool of_nothing(struct answer *a)
 {
+	if (!a->comp[0].bytes)
+		return false;
 	a->comp[0].bytes = 0;
+	return true;
 }
 
-static void status(struct answer *a)
+static bool status(struct answer *a)
 {
 	a->comp[0].status = (u16)(1 + any() % 0xffff);
 	a->comp[0].flags = (u16)odd();
+	return true;
 }
 
-static void flags(struct answer *a)
+static bool flags(struct answer *a)
 {
 	a->comp[0].flags = (u16)odd();
 	a->comp[0].zero = odd();
+	return true;
 }
 
 /* The header of a frame that is complete but for telling of it. */
@@ -251,7 +265,7 @@ static struct plex86_net_hdr *header(struct answer *a)
 	return hdr;
 }
 
-static void header_gso(struct answer *a)
+static bool header_gso(struct answer *a)
 {
 	struct plex86_net_hdr *hdr = header(a);
 	static const u8 types[] = {
@@ -260,65 +274,72 @@ static void header_gso(struct answer *a)
 	};
 
 	if (!hdr)
-		return;
+		return false;
 	hdr->gso_type = types[any() % sizeof(types)];
 	hdr->flags = (u8)(any() % 4);
 	hdr->gso_size = (u16)odd();
 	hdr->hdr_len = (u16)odd();
 	hdr->csum_start = any() % 2 ? 34 : (u16)odd();
 	hdr->csum_offset = any() % 2 ? 16 : (u16)odd();
+	return true;
 }
 
-static void header_csum(struct answer *a)
+static bool header_csum(struct answer *a)
 {
 	struct plex86_net_hdr *hdr = header(a);
 
 	if (!hdr)
-		return;
+		return false;
 	hdr->gso_type = PLEX86_NET_HDR_GSO_NONE;
 	hdr->flags = PLEX86_NET_HDR_NEEDS_CSUM;
 	hdr->csum_start = (u16)odd();
 	hdr->csum_offset = (u16)odd();
+	return true;
 }
 
-static void header_buffers(struct answer *a)
+static bool header_buffers(struct answer *a)
 {
 	struct plex86_net_hdr *hdr = header(a);
 
-	if (hdr)
-		hdr->buffers = any() % 2 ? (u16)odd() : (u16)(any() % 20);
+	if (!hdr)
+		return false;
+	hdr->buffers = any() % 2 ? (u16)odd() : (u16)(any() % 20);
+	return true;
 }
 
 /* Once.  The index is right again with the next completion, if one is made. */
-static void index_jumps(struct answer *a)
+static bool index_jumps(struct answer *a)
 {
 	if (h.once)
-		return;
+		return false;
 	h.once = true;
 	__atomic_store_n(&a->q->ring->comp_prod,
 			 a->q->comp_prod + a->q->entries + 1 + any() % 1000,
 			 __ATOMIC_RELEASE);
 	vm_device_interrupt(h.device->ctx, h.device->number);
 	usleep(100000);		/* until the guest has seen it */
+	return true;
 }
 
-static void index_goes_back(struct answer *a)
+static bool index_goes_back(struct answer *a)
 {
 	if (h.once)
-		return;
+		return false;
 	h.once = true;
 	__atomic_store_n(&a->q->ring->comp_prod, a->q->comp_prod - 1,
 			 __ATOMIC_RELEASE);
 	vm_device_interrupt(h.device->ctx, h.device->number);
 	usleep(100000);
+	return true;
 }
 
-static void late(struct answer *a)
+static bool late(struct answer *a)
 {
 	if (h.lates == LATE_MOST || any() % 16)
-		return;
+		return false;
 	h.late[h.lates++] = (struct late){ a->q, a->comp[0], now_ns() + LATE_NS };
 	a->n = 0;
+	return true;
 }
 
 /*
@@ -459,7 +480,7 @@ struct word {
 struct kind {
 	const char *name;
 	enum place place;
-	void (*answer)(struct answer *a);	/* AT_COMPLETE */
+	bool (*answer)(struct answer *a);	/* AT_COMPLETE */
 	void (*act)(void);			/* AT_ANY_TIME */
 	u32 pause_us;				/* between two of these */
 	struct word word[2];			/* AT_START; no bytes: none */
@@ -662,14 +683,15 @@ static void obey(struct vm_context *ctx, const char *line)
 	memcpy(h.page, device_page(dev), sizeof(h.page));
 }
 
-/* The file that HOSTILE names, and the one beside it. */
-static void open_orders(void)
+/*
+ * The file that HOSTILE names, and the one beside it: before main(), since the
+ * jail lets no other file be opened.
+ */
+__attribute__((constructor)) static void open_orders(void)
 {
 	const char *name = getenv("HOSTILE");
 	char done[512];
 
-	if (h.orders_fd >= 0)
-		return;
 	if (name) {
 		snprintf(done, sizeof(done), "%s.done", name);
 		h.orders_fd = open(name, O_RDONLY | O_CLOEXEC);
@@ -755,8 +777,8 @@ void __wrap_queue_complete(struct queue *q, u32 id, u16 status_, u16 flags_,
 
 	if (a.account && id < IDS_MOST) {
 		if (h.kind && h.kind->place == AT_COMPLETE && !q->broken) {
-			h.kind->answer(&a);
-			h.done++;
+			if (h.kind->answer(&a))
+				h.done++;
 		}
 		if (a.n)
 			a.account->taken[id] = false;
@@ -789,7 +811,6 @@ void __wrap_queue_detach(struct queue *q)
 
 void __wrap_devices_start(struct vm_context *ctx)
 {
-	open_orders();
 	__real_devices_start(ctx);
 	read_orders(ctx, true);
 }

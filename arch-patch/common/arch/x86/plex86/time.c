@@ -144,23 +144,29 @@ static bool plex86_read_distance(s64 *distance)
 static void plex86_follow_wallclock(struct work_struct *work)
 {
 	struct timespec64 now;
-	s64 distance;
+	s64 distance, set_ms;
+	int err;
 
 	if (plex86_read_distance(&distance) &&
 	    abs(distance - plex86_wall_distance) > PLEX86_WALL_STEP_NS) {
+		set_ms = div_s64(distance - plex86_wall_distance,
+				 NSEC_PER_MSEC);
 		plex86_get_wallclock(&now);
-		if (!do_settimeofday64(&now)) {
+		err = do_settimeofday64(&now);
+		if (err)
+			pr_warn("plex86: the host's clock was set by %lld ms, and this one cannot be: error %d\n",
+				set_ms, err);
+		else
 			pr_info("plex86: the host's clock was set by %lld ms, and so is this one\n",
-				div_s64(distance - plex86_wall_distance,
-					NSEC_PER_MSEC));
-			plex86_wall_distance = distance;
-		}
+				set_ms);
+		/* A time that is none is not tried again until there is another. */
+		plex86_wall_distance = distance;
 	}
-	schedule_delayed_work(to_delayed_work(work),
-			      round_jiffies_relative(PLEX86_WALL_PERIOD));
+	schedule_delayed_work(to_delayed_work(work), PLEX86_WALL_PERIOD);
 }
 
-static DECLARE_DELAYED_WORK(plex86_wall_work, plex86_follow_wallclock);
+/* Nobody sees the clock of an idle guest: it is not woken for that. */
+static DECLARE_DEFERRABLE_WORK(plex86_wall_work, plex86_follow_wallclock);
 
 static int __init plex86_wallclock_init(void)
 {
