@@ -55,7 +55,7 @@ struct rule {
 	int nr;
 	u32 needs;		/* one of these options; ALL: always */
 	u32 args;
-	struct scmp_arg_cmp arg[4];
+	struct scmp_arg_cmp arg[5];
 };
 
 #define ANY(name, needs) \
@@ -66,8 +66,8 @@ struct rule {
 	{ SCMP_SYS(name), needs, 2, { a, b } }
 #define THREE(name, needs, a, b, c) \
 	{ SCMP_SYS(name), needs, 3, { a, b, c } }
-#define FOUR(name, needs, a, b, c, d) \
-	{ SCMP_SYS(name), needs, 4, { a, b, c, d } }
+#define FIVE(name, needs, a, b, c, d, e) \
+	{ SCMP_SYS(name), needs, 5, { a, b, c, d, e } }
 #define IS(n, value) \
 	{ .arg = (n), .op = SCMP_CMP_EQ, .datum_a = (value) }
 /* Of the bits of @mask these are set. */
@@ -77,7 +77,7 @@ struct rule {
 
 /* A mapping of @fd in the guest's part of the address space. */
 #define MAP_GUEST(fd) \
-	FOUR(mmap, ALL, BELOW_4G(0), BITS(2, ~7ull, 0), \
+	FIVE(mmap, ALL, BELOW_4G(0), BELOW_4G(1), BITS(2, ~7ull, 0), \
 	     BITS(3, ~(u64)MAP_POPULATE, MAP_SHARED | MAP_FIXED), IS(4, fd))
 /* Another space, or itself, is told to look. */
 #define KICK(n) \

@@ -166,6 +166,7 @@ static long own_pid(void)
 #define FOR_MONITOR(X) \
 	X("map-anonymous", sys6(__NR_mmap, 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) \
 	X("map-high", sys6(__NR_mmap, 0x2000000000, 4096, 3, MAP_SHARED | MAP_FIXED, 4, 0)) \
+	X("map-long", sys6(__NR_mmap, 0x10000, 1l << 47, 3, MAP_SHARED | MAP_FIXED, 4, 0)) \
 	X("map-doorbell", sys6(__NR_mmap, 0x10000, 4096, 3, MAP_SHARED | MAP_FIXED, 5, 0)) \
 	X("unprotect-monitor", sys3(__NR_mprotect, MONITOR_BASE, 4096, 7)) \
 	X("unmap-high", sys3(__NR_munmap, 0x2000000000, 4096, 0)) \
