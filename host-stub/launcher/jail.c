@@ -128,8 +128,7 @@ static const struct rule launcher_rules[] = {
 	ANY(read, ALL), ANY(readv, ALL), ANY(writev, ALL), ANY(close, ALL),
 	ANY(pread64, ALL), ANY(pwrite64, ALL), ANY(preadv2, ALL),
 	ANY(pwritev2, ALL), ANY(lseek, ALL), ANY(poll, ALL), ANY(ppoll, ALL),
-	ANY(fstat, ALL), ONE(newfstatat, ALL, IS(3, AT_EMPTY_PATH)),
-	ANY(ftruncate, ALL), ANY(fdatasync, DISK_FILE),
+	ANY(fstat, ALL), ANY(ftruncate, ALL), ANY(fdatasync, DISK_FILE),
 	ANY(fallocate, DISK_FILE), ANY(io_uring_enter, DISK_FILE),
 	ONE(fcntl, ALL, IS(1, F_GETFL)), ONE(fcntl, ALL, IS(1, F_SETFL)),
 	ONE(fcntl, ALL, IS(1, F_GETFD)), ONE(fcntl, ALL, IS(1, F_SETFD)),
@@ -177,9 +176,13 @@ static const struct rule launcher_rules[] = {
 	TWO(seccomp, ALL, IS(0, 1), IS(1, 0)),	/* SECCOMP_SET_MODE_FILTER */
 };
 
-/* The launcher's that trap: asked() asks the keeper. */
+/*
+ * The launcher's that trap: asked() asks the keeper.  AT_EMPTY_PATH allows an
+ * empty name and does not want one, so fstat() as libc makes it traps as well.
+ */
 static const struct rule asked_for[] = {
 	ANY(openat, ALL), ANY(unlink, ALL), ONE(newfstatat, ALL, IS(3, 0)),
+	ONE(newfstatat, ALL, IS(3, AT_EMPTY_PATH)),
 };
 
 static const struct rule keeper_rules[] = {
@@ -364,15 +367,20 @@ static void asked(int signal, siginfo_t *si, void *context)
 	const char *name = (const char *)reg[REG_RSI];
 	int here = (int)reg[REG_RDI];
 	long result = -EPERM;
+	int error = errno;
 
 	(void)signal;
 	if (si->si_syscall == __NR_unlink)
 		result = keeper_unlink((const char *)reg[REG_RDI]);
 	else if (si->si_syscall == __NR_openat && here == AT_FDCWD)
 		result = keeper_open(name, (int)reg[REG_RDX]);
+	else if (si->si_syscall == __NR_newfstatat && !*name &&
+		 reg[REG_R10] == AT_EMPTY_PATH)
+		result = syscall(SYS_fstat, here, reg[REG_RDX]) ? -errno : 0;
 	else if (si->si_syscall == __NR_newfstatat && here == AT_FDCWD)
 		result = keeper_stat(name, (struct stat *)reg[REG_RDX]);
 	reg[REG_RAX] = result;
+	errno = error;
 }
 
 /*

@@ -103,6 +103,14 @@ static long limits_of(u32 pid)
 	return sys4(__NR_prlimit64, pid, 7, 0, (long)old);
 }
 
+static long stat_file(long flags)
+{
+	u64 stat[32];
+
+	return sys4(__NR_newfstatat, AT_FDCWD, (long)VICTIM_FILE, (long)stat,
+		    flags);
+}
+
 static long own_pid(void)
 {
 	return sys3(__NR_getpid, 0, 0, 0);
@@ -125,6 +133,8 @@ static long own_pid(void)
 	X("mkdir", sys3(__NR_mkdir, (long)"directory", 0700, 0)) \
 	X("chdir", sys3(__NR_chdir, (long)".", 0, 0)) \
 	X("access", sys3(__NR_access, (long)VICTIM_FILE, 0, 0)) \
+	X("stat", stat_file(0)) \
+	X("stat-empty-path", stat_file(AT_EMPTY_PATH)) \
 	X("socket-unix", sys3(__NR_socket, AF_UNIX_, STREAM, 0)) \
 	X("socket-inet", sys3(__NR_socket, AF_INET_, STREAM, 0)) \
 	X("socket-netlink", sys3(__NR_socket, AF_NETLINK_, 3, 0)) \
