@@ -151,16 +151,15 @@ static const struct rule launcher_rules[] = {
 	ANY(rt_sigaction, ALL), ANY(sched_yield, ALL), ANY(sysinfo, ALL),
 
 	/* The keeper; and clients of --control, NBD servers, peers. */
-	ANY(sendto, ALL), ANY(recvfrom, ALL), ANY(recvmsg, ALL),
-	ANY(accept4, SOCKETS), ANY(sendmsg, SOCKETS), ANY(shutdown, SOCKETS),
+	TWO(sendto, ALL, IS(4, 0), IS(5, 0)),	/* to who is connected */
+	ANY(recvfrom, ALL), ANY(recvmsg, ALL), ANY(accept4, SOCKETS),
+	ANY(shutdown, SOCKETS), ANY(sendto, USER), ANY(sendmsg, USER),
 	ANY(getsockopt, SOCKETS), ANY(setsockopt, SOCKETS),
 	ONE(socket, USER, IS(0, AF_INET)), ONE(socket, USER, IS(0, AF_INET6)),
 	ANY(accept, USER), ANY(bind, USER), ANY(listen, USER),
 	ANY(getsockname, USER), ANY(getpeername, USER),
 	ANY(connect, USER | PEER),
 	TWO(socket, PEER, IS(0, AF_UNIX), BITS(1, 15, SOCK_STREAM)),
-	TWO(socket, TAP, IS(0, AF_UNIX), BITS(1, 15, SOCK_DGRAM)),
-	TWO(socket, TAP, IS(0, AF_INET), BITS(1, 15, SOCK_DGRAM)),
 
 	/* Its spaces, from their birth to their end. */
 	ONE(clone, ALL, IS(0, SPACE_CLONE)), ANY(wait4, ALL),

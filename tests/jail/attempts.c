@@ -23,6 +23,7 @@
 #define AF_INET_	2
 #define AF_NETLINK_	16
 #define STREAM		1
+#define DATAGRAM	2
 #define SIG_CHLD	17
 #define SIG_CONT	18
 #define SIG_URG		23
@@ -111,6 +112,14 @@ static long stat_file(long flags)
 		    flags);
 }
 
+/* By no socket: whoever gets so far as to look for it may send to anybody. */
+static long send_to(void)
+{
+	const struct sockaddr_unix to = { AF_UNIX_, VICTIM_SOCKET };
+
+	return sys6(__NR_sendto, -1, (long)&to, 1, 0, (long)&to, sizeof(to));
+}
+
 static long own_pid(void)
 {
 	return sys3(__NR_getpid, 0, 0, 0);
@@ -137,6 +146,10 @@ static long own_pid(void)
 	X("stat-empty-path", stat_file(AT_EMPTY_PATH)) \
 	X("socket-unix", sys3(__NR_socket, AF_UNIX_, STREAM, 0)) \
 	X("socket-inet", sys3(__NR_socket, AF_INET_, STREAM, 0)) \
+	X("socket-unix-datagram", sys3(__NR_socket, AF_UNIX_, DATAGRAM, 0)) \
+	X("socket-inet-datagram", sys3(__NR_socket, AF_INET_, DATAGRAM, 0)) \
+	X("sendto", send_to()) \
+	X("sendmsg", sys3(__NR_sendmsg, -1, 0, 0)) \
 	X("socket-netlink", sys3(__NR_socket, AF_NETLINK_, 3, 0)) \
 	X("connect-unix", connect_unix()) \
 	X("execve", sys3(__NR_execve, (long)NOWHERE, 0, 0)) \
