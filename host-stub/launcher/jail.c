@@ -21,6 +21,7 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -154,7 +155,13 @@ static const struct rule launcher_rules[] = {
 	TWO(sendto, ALL, IS(4, 0), IS(5, 0)),	/* to who is connected */
 	ANY(recvfrom, ALL), ANY(recvmsg, ALL), ANY(accept4, SOCKETS),
 	ANY(shutdown, SOCKETS), ANY(sendto, USER), ANY(sendmsg, USER),
-	ANY(getsockopt, SOCKETS), ANY(setsockopt, SOCKETS),
+	/* Of libslirp and libnbd; one to get a pidfd of who is connected is none. */
+	TWO(getsockopt, SOCKETS, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
+	TWO(setsockopt, USER, IS(1, SOL_SOCKET), IS(2, SO_REUSEADDR)),
+	TWO(setsockopt, USER, IS(1, SOL_SOCKET), IS(2, SO_OOBINLINE)),
+	ONE(setsockopt, USER, IS(1, IPPROTO_IP)),
+	ONE(setsockopt, USER, IS(1, IPPROTO_IPV6)),
+	ONE(setsockopt, USER, IS(1, IPPROTO_TCP)),
 	ONE(socket, USER, IS(0, AF_INET)), ONE(socket, USER, IS(0, AF_INET6)),
 	ANY(accept, USER), ANY(bind, USER), ANY(listen, USER),
 	ANY(getsockname, USER), ANY(getpeername, USER),
@@ -163,8 +170,8 @@ static const struct rule launcher_rules[] = {
 
 	/* Its spaces, from their birth to their end. */
 	ONE(clone, ALL, IS(0, SPACE_CLONE)), ANY(wait4, ALL),
-	ANY(pidfd_send_signal, ALL), ANY(sched_setaffinity, ALL),
-	ANY(sched_getaffinity, ALL),
+	THREE(pidfd_send_signal, ALL, IS(1, SIGKILL), IS(2, 0), IS(3, 0)),
+	ANY(sched_setaffinity, ALL), ANY(sched_getaffinity, ALL),
 	ONE(prctl, ALL, IS(0, PR_SET_PDEATHSIG)), ONE(prctl, ALL, IS(0, PR_SET_NAME)),
 	ONE(prctl, ALL, IS(0, PR_SET_TSC)),
 	ONE(prctl, ALL, IS(0, PR_SET_SYSCALL_USER_DISPATCH)),

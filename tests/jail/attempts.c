@@ -28,6 +28,10 @@
 #define SIG_CONT	18
 #define SIG_URG		23
 #define TIOCSTI_	0x5412
+#define SOL_SOCKET_	1
+#define SO_PASSPIDFD_	76
+#define SO_PEERCRED_	17
+#define SO_PEERPIDFD_	77
 #define NR_GETPID_32	20
 #define VICTIM_FILE	"victim"
 #define VICTIM_SOCKET	"victim.socket"
@@ -163,6 +167,10 @@ static long own_pid(void)
 	X("tgkill", sys3(__NR_tgkill, victim, victim, SIG_CONT)) \
 	X("kick", sys3(__NR_tgkill, victim, victim, SIG_URG)) \
 	X("pidfd", by_pidfd(victim)) \
+	X("pidfd-signal", sys4(__NR_pidfd_send_signal, -1, SIG_CONT, 0, 0)) \
+	X("peer-credentials", sys6(__NR_getsockopt, -1, SOL_SOCKET_, SO_PEERCRED_, 0, 0, 0)) \
+	X("peer-pidfd", sys6(__NR_getsockopt, -1, SOL_SOCKET_, SO_PEERPIDFD_, 0, 0, 0)) \
+	X("pass-pidfd", sys6(__NR_setsockopt, -1, SOL_SOCKET_, SO_PASSPIDFD_, 0, 0, 0)) \
 	X("process-vm-readv", copy_to_process(__NR_process_vm_readv, (u32)own_pid())) \
 	X("process-vm-writev", copy_to_process(__NR_process_vm_writev, (u32)own_pid())) \
 	X("prlimit", limits_of(victim)) \
