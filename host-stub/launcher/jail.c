@@ -21,6 +21,7 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -55,7 +56,7 @@ struct rule {
 	int nr;
 	u32 needs;		/* one of these options; ALL: always */
 	u32 args;
-	struct scmp_arg_cmp arg[4];
+	struct scmp_arg_cmp arg[5];
 };
 
 #define ANY(name, needs) \
@@ -66,8 +67,8 @@ struct rule {
 	{ SCMP_SYS(name), needs, 2, { a, b } }
 #define THREE(name, needs, a, b, c) \
 	{ SCMP_SYS(name), needs, 3, { a, b, c } }
-#define FOUR(name, needs, a, b, c, d) \
-	{ SCMP_SYS(name), needs, 4, { a, b, c, d } }
+#define FIVE(name, needs, a, b, c, d, e) \
+	{ SCMP_SYS(name), needs, 5, { a, b, c, d, e } }
 #define IS(n, value) \
 	{ .arg = (n), .op = SCMP_CMP_EQ, .datum_a = (value) }
 /* Of the bits of @mask these are set. */
@@ -77,7 +78,7 @@ struct rule {
 
 /* A mapping of @fd in the guest's part of the address space. */
 #define MAP_GUEST(fd) \
-	FOUR(mmap, ALL, BELOW_4G(0), BITS(2, ~7ull, 0), \
+	FIVE(mmap, ALL, BELOW_4G(0), BELOW_4G(1), BITS(2, ~7ull, 0), \
 	     BITS(3, ~(u64)MAP_POPULATE, MAP_SHARED | MAP_FIXED), IS(4, fd))
 /* Another space, or itself, is told to look. */
 #define KICK(n) \
@@ -128,8 +129,7 @@ static const struct rule launcher_rules[] = {
 	ANY(read, ALL), ANY(readv, ALL), ANY(writev, ALL), ANY(close, ALL),
 	ANY(pread64, ALL), ANY(pwrite64, ALL), ANY(preadv2, ALL),
 	ANY(pwritev2, ALL), ANY(lseek, ALL), ANY(poll, ALL), ANY(ppoll, ALL),
-	ANY(fstat, ALL), ONE(newfstatat, ALL, IS(3, AT_EMPTY_PATH)),
-	ANY(ftruncate, ALL), ANY(fdatasync, DISK_FILE),
+	ANY(fstat, ALL), ANY(ftruncate, ALL), ANY(fdatasync, DISK_FILE),
 	ANY(fallocate, DISK_FILE), ANY(io_uring_enter, DISK_FILE),
 	ONE(fcntl, ALL, IS(1, F_GETFL)), ONE(fcntl, ALL, IS(1, F_SETFL)),
 	ONE(fcntl, ALL, IS(1, F_GETFD)), ONE(fcntl, ALL, IS(1, F_SETFD)),
@@ -152,21 +152,26 @@ static const struct rule launcher_rules[] = {
 	ANY(rt_sigaction, ALL), ANY(sched_yield, ALL), ANY(sysinfo, ALL),
 
 	/* The keeper; and clients of --control, NBD servers, peers. */
-	ANY(sendto, ALL), ANY(recvfrom, ALL), ANY(recvmsg, ALL),
-	ANY(accept4, SOCKETS), ANY(sendmsg, SOCKETS), ANY(shutdown, SOCKETS),
-	ANY(getsockopt, SOCKETS), ANY(setsockopt, SOCKETS),
+	TWO(sendto, ALL, IS(4, 0), IS(5, 0)),	/* to who is connected */
+	ANY(recvfrom, ALL), ANY(recvmsg, ALL), ANY(accept4, SOCKETS),
+	ANY(shutdown, SOCKETS), ANY(sendto, USER), ANY(sendmsg, USER),
+	/* Of libslirp and libnbd; one to get a pidfd of who is connected is none. */
+	TWO(getsockopt, SOCKETS, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
+	TWO(setsockopt, USER, IS(1, SOL_SOCKET), IS(2, SO_REUSEADDR)),
+	TWO(setsockopt, USER, IS(1, SOL_SOCKET), IS(2, SO_OOBINLINE)),
+	ONE(setsockopt, USER, IS(1, IPPROTO_IP)),
+	ONE(setsockopt, USER, IS(1, IPPROTO_IPV6)),
+	ONE(setsockopt, USER, IS(1, IPPROTO_TCP)),
 	ONE(socket, USER, IS(0, AF_INET)), ONE(socket, USER, IS(0, AF_INET6)),
 	ANY(accept, USER), ANY(bind, USER), ANY(listen, USER),
 	ANY(getsockname, USER), ANY(getpeername, USER),
 	ANY(connect, USER | PEER),
 	TWO(socket, PEER, IS(0, AF_UNIX), BITS(1, 15, SOCK_STREAM)),
-	TWO(socket, TAP, IS(0, AF_UNIX), BITS(1, 15, SOCK_DGRAM)),
-	TWO(socket, TAP, IS(0, AF_INET), BITS(1, 15, SOCK_DGRAM)),
 
 	/* Its spaces, from their birth to their end. */
 	ONE(clone, ALL, IS(0, SPACE_CLONE)), ANY(wait4, ALL),
-	ANY(pidfd_send_signal, ALL), ANY(sched_setaffinity, ALL),
-	ANY(sched_getaffinity, ALL),
+	THREE(pidfd_send_signal, ALL, IS(1, SIGKILL), IS(2, 0), IS(3, 0)),
+	ANY(sched_setaffinity, ALL), ANY(sched_getaffinity, ALL),
 	ONE(prctl, ALL, IS(0, PR_SET_PDEATHSIG)), ONE(prctl, ALL, IS(0, PR_SET_NAME)),
 	ONE(prctl, ALL, IS(0, PR_SET_TSC)),
 	ONE(prctl, ALL, IS(0, PR_SET_SYSCALL_USER_DISPATCH)),
@@ -177,9 +182,13 @@ static const struct rule launcher_rules[] = {
 	TWO(seccomp, ALL, IS(0, 1), IS(1, 0)),	/* SECCOMP_SET_MODE_FILTER */
 };
 
-/* The launcher's that trap: asked() asks the keeper. */
+/*
+ * The launcher's that trap: asked() asks the keeper.  AT_EMPTY_PATH allows an
+ * empty name and does not want one, so fstat() as libc makes it traps as well.
+ */
 static const struct rule asked_for[] = {
 	ANY(openat, ALL), ANY(unlink, ALL), ONE(newfstatat, ALL, IS(3, 0)),
+	ONE(newfstatat, ALL, IS(3, AT_EMPTY_PATH)),
 };
 
 static const struct rule keeper_rules[] = {
@@ -364,15 +373,20 @@ static void asked(int signal, siginfo_t *si, void *context)
 	const char *name = (const char *)reg[REG_RSI];
 	int here = (int)reg[REG_RDI];
 	long result = -EPERM;
+	int error = errno;
 
 	(void)signal;
 	if (si->si_syscall == __NR_unlink)
 		result = keeper_unlink((const char *)reg[REG_RDI]);
 	else if (si->si_syscall == __NR_openat && here == AT_FDCWD)
 		result = keeper_open(name, (int)reg[REG_RDX]);
+	else if (si->si_syscall == __NR_newfstatat && !*name &&
+		 reg[REG_R10] == AT_EMPTY_PATH)
+		result = syscall(SYS_fstat, here, reg[REG_RDX]) ? -errno : 0;
 	else if (si->si_syscall == __NR_newfstatat && here == AT_FDCWD)
 		result = keeper_stat(name, (struct stat *)reg[REG_RDX]);
 	reg[REG_RAX] = result;
+	errno = error;
 }
 
 /*
@@ -441,7 +455,8 @@ int jail_shut(struct vm_context *ctx)
 	}
 	jail_drop_privileges(0);
 	limit(RLIMIT_CORE, NO_CORE);
-	if (landlock_shut(o, needed(o) & USER, false, NULL))
+	/* Without a filter nothing traps: the launcher reads files itself. */
+	if (landlock_shut(o, needed(o) & USER, !jail_has_seccomp(o), NULL))
 		return refuse("Landlock", errno);
 	if (!jail_has_seccomp(o)) {
 		complain("host: the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER); a monitor or a back end that is broken into can make any system call");

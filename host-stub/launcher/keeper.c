@@ -53,6 +53,7 @@ struct keeper {
 	struct termios saved, changed;	/* how it was, and was made */
 	const char *socket[NETS_MAX + 2];	/* names; NULL ends them */
 	struct stat made[NETS_MAX + 1];	/* what is theirs; st_mode 0: nothing */
+	bool told;			/* of these; another's are never told of */
 };
 
 /* The launcher's ends.  The handler of SIGSYS asks too, so they are in no context. */
@@ -142,7 +143,7 @@ static bool may_open(const struct keeper *k, const struct question *q)
 	const struct options *o = k->options;
 	size_t kernel = strlen(o->kernel);
 
-	if (q->flags & (O_ACCMODE | O_CREAT | O_TRUNC))
+	if (q->flags & ~(O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_LARGEFILE))
 		return false;
 	return (!strncmp(q->name, o->kernel, kernel) &&
 		(!q->name[kernel] ||
@@ -181,7 +182,9 @@ static void hear(struct keeper *k, const struct question *q)
 	switch (q->what) {
 	case ASK_OPEN:
 		if (may_open(k, q)) {
-			fd = open(q->name, q->flags | O_CLOEXEC | O_NOCTTY);
+			/* A FIFO may have the name, and a keeper waits for nobody. */
+			fd = open(q->name, q->flags | O_CLOEXEC | O_NOCTTY |
+				  O_NONBLOCK);
 			a.result = fd < 0 ? -errno : 0;
 		}
 		break;
@@ -198,7 +201,9 @@ static void hear(struct keeper *k, const struct question *q)
 		a.result = 0;
 		break;
 	case TELL_SOCKETS:
-		sockets_made(k);
+		if (!k->told)
+			sockets_made(k);
+		k->told = true;
 		a.result = 0;
 	}
 	reply(&a, fd);

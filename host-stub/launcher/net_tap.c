@@ -55,17 +55,17 @@ static int refuse(const struct net *net, const char *what, int error)
 	return -1;
 }
 
-/* Is the interface up?  Changes are told, unless there are too many at once. */
-static bool is_up(int index)
+/*
+ * Is the interface up?  Changes are told, unless there are too many at once.  It
+ * asks by the socket there is, as any will do: the jail lets no other be made.
+ */
+static bool is_up(const struct tap *tap)
 {
-	struct ifreq ifr = { 0 };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	struct ifreq ifr = { .ifr_ifindex = tap->index };
 
-	err = fd < 0 || !if_indextoname((unsigned int)index, ifr.ifr_name) ||
-	      ioctl(fd, SIOCGIFFLAGS, &ifr);
-	if (fd >= 0)
-		close(fd);
-	return !err && (ifr.ifr_flags & IFF_UP);
+	return !ioctl(tap->netlink, SIOCGIFNAME, &ifr) &&
+	       !ioctl(tap->netlink, SIOCGIFFLAGS, &ifr) &&
+	       (ifr.ifr_flags & IFF_UP);
 }
 
 static int open_netlink(void)
@@ -127,7 +127,7 @@ static int tap_open(struct net *net)
 	tap->index = (int)if_nametoindex(ifr.ifr_name);
 	/* First the socket, so that no change gets lost. */
 	tap->netlink = open_netlink();
-	net_link(net, tap->netlink < 0 || is_up(tap->index));
+	net_link(net, tap->netlink < 0 || is_up(tap));
 	if (!o->ifname)
 		fprintf(stderr, "plex86: --net %s: the other end is %s\n",
 			o->text, ifr.ifr_name);
@@ -252,7 +252,7 @@ static void read_netlink(struct net *net)
 		}
 	}
 	if (lost)
-		net_link(net, is_up(tap->index));
+		net_link(net, is_up(tap));
 }
 
 static void tap_work(struct net *net, const struct waits *waits)

@@ -23,10 +23,15 @@
 #define AF_INET_	2
 #define AF_NETLINK_	16
 #define STREAM		1
+#define DATAGRAM	2
 #define SIG_CHLD	17
 #define SIG_CONT	18
 #define SIG_URG		23
 #define TIOCSTI_	0x5412
+#define SOL_SOCKET_	1
+#define SO_PASSPIDFD_	76
+#define SO_PEERCRED_	17
+#define SO_PEERPIDFD_	77
 #define NR_GETPID_32	20
 #define VICTIM_FILE	"victim"
 #define VICTIM_SOCKET	"victim.socket"
@@ -103,6 +108,22 @@ static long limits_of(u32 pid)
 	return sys4(__NR_prlimit64, pid, 7, 0, (long)old);
 }
 
+static long stat_file(long flags)
+{
+	u64 stat[32];
+
+	return sys4(__NR_newfstatat, AT_FDCWD, (long)VICTIM_FILE, (long)stat,
+		    flags);
+}
+
+/* By no socket: whoever gets so far as to look for it may send to anybody. */
+static long send_to(void)
+{
+	const struct sockaddr_unix to = { AF_UNIX_, VICTIM_SOCKET };
+
+	return sys6(__NR_sendto, -1, (long)&to, 1, 0, (long)&to, sizeof(to));
+}
+
 static long own_pid(void)
 {
 	return sys3(__NR_getpid, 0, 0, 0);
@@ -125,8 +146,14 @@ static long own_pid(void)
 	X("mkdir", sys3(__NR_mkdir, (long)"directory", 0700, 0)) \
 	X("chdir", sys3(__NR_chdir, (long)".", 0, 0)) \
 	X("access", sys3(__NR_access, (long)VICTIM_FILE, 0, 0)) \
+	X("stat", stat_file(0)) \
+	X("stat-empty-path", stat_file(AT_EMPTY_PATH)) \
 	X("socket-unix", sys3(__NR_socket, AF_UNIX_, STREAM, 0)) \
 	X("socket-inet", sys3(__NR_socket, AF_INET_, STREAM, 0)) \
+	X("socket-unix-datagram", sys3(__NR_socket, AF_UNIX_, DATAGRAM, 0)) \
+	X("socket-inet-datagram", sys3(__NR_socket, AF_INET_, DATAGRAM, 0)) \
+	X("sendto", send_to()) \
+	X("sendmsg", sys3(__NR_sendmsg, -1, 0, 0)) \
 	X("socket-netlink", sys3(__NR_socket, AF_NETLINK_, 3, 0)) \
 	X("connect-unix", connect_unix()) \
 	X("execve", sys3(__NR_execve, (long)NOWHERE, 0, 0)) \
@@ -140,6 +167,10 @@ static long own_pid(void)
 	X("tgkill", sys3(__NR_tgkill, victim, victim, SIG_CONT)) \
 	X("kick", sys3(__NR_tgkill, victim, victim, SIG_URG)) \
 	X("pidfd", by_pidfd(victim)) \
+	X("pidfd-signal", sys4(__NR_pidfd_send_signal, -1, SIG_CONT, 0, 0)) \
+	X("peer-credentials", sys6(__NR_getsockopt, -1, SOL_SOCKET_, SO_PEERCRED_, 0, 0, 0)) \
+	X("peer-pidfd", sys6(__NR_getsockopt, -1, SOL_SOCKET_, SO_PEERPIDFD_, 0, 0, 0)) \
+	X("pass-pidfd", sys6(__NR_setsockopt, -1, SOL_SOCKET_, SO_PASSPIDFD_, 0, 0, 0)) \
 	X("process-vm-readv", copy_to_process(__NR_process_vm_readv, (u32)own_pid())) \
 	X("process-vm-writev", copy_to_process(__NR_process_vm_writev, (u32)own_pid())) \
 	X("prlimit", limits_of(victim)) \
@@ -166,6 +197,7 @@ static long own_pid(void)
 #define FOR_MONITOR(X) \
 	X("map-anonymous", sys6(__NR_mmap, 0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) \
 	X("map-high", sys6(__NR_mmap, 0x2000000000, 4096, 3, MAP_SHARED | MAP_FIXED, 4, 0)) \
+	X("map-long", sys6(__NR_mmap, 0x10000, 1l << 47, 3, MAP_SHARED | MAP_FIXED, 4, 0)) \
 	X("map-doorbell", sys6(__NR_mmap, 0x10000, 4096, 3, MAP_SHARED | MAP_FIXED, 5, 0)) \
 	X("unprotect-monitor", sys3(__NR_mprotect, MONITOR_BASE, 4096, 7)) \
 	X("unmap-high", sys3(__NR_munmap, 0x2000000000, 4096, 0)) \

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A launcher that was taken over: it attempts what it must not be able to when a
- * client of --control names the device "try:NUMBER:PID", or "ring".
+ * client of --control names the device "try:NUMBER:PID", or "ring"; or asks its
+ * keepers for what they must not do: "open:FLAGS:FILE", or "sockets".
  */
 #include "launcher.h"
 #include "taken.h"
@@ -20,9 +21,14 @@ static bool ring_wanted;
 struct device *__wrap_devices_find(struct devices *devices, const char *name)
 {
 	unsigned int number, victim;
+	int flags, at = 0;
 
 	if (!strcmp(name, "ring"))
 		ring_wanted = true;
+	if (!strcmp(name, "sockets"))
+		keeper_sockets_made();
+	if (sscanf(name, "open:%d:%n", &flags, &at) == 1 && at)
+		complain("open: %d", keeper_open(name + at, flags));
 	if (sscanf(name, "try:%u:%u", &number, &victim) != 2)
 		return __real_devices_find(devices, name);
 	if (attempt_name(number))
