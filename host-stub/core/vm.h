@@ -137,6 +137,7 @@ static inline void core_advance(struct vm *vm, u32 length)
 
 /* inject.c */
 void core_inject(struct vm *vm, u32 vector, u32 error);
+void core_exception(struct vm *vm, u32 vector, u32 error);
 void core_inject_page_fault(struct vm *vm, u32 linear, u32 error);
 void core_soft_interrupt(struct vm *vm, u32 vector, u32 length);
 void core_iret(struct vm *vm);

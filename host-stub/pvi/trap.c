@@ -207,9 +207,8 @@ u32 pvi_trap(struct frame *f)
 	case VEC_DB:
 		debug_trap(vm);
 		break;
-	case VEC_DE: case VEC_BP: case VEC_OF: case VEC_BR: case VEC_NP:
-	case VEC_SS: case VEC_MF: case VEC_AC: case VEC_XM:
-		core_inject(vm, f->vector, f->error);
+	case VEC_BP:
+		core_inject(vm, VEC_BP, 0);
 		break;
 	case VEC_SYSCALL:
 		vm->stats.system_calls++;
@@ -218,10 +217,13 @@ u32 pvi_trap(struct frame *f)
 		break;
 	case VEC_NMI:
 		break;			/* nobody has anything to say by one */
+	case VEC_DF: case VEC_MC:
+		report_fault(f);
 	default:
-		if (f->vector < IRQ_BASE || f->vector >= VECTORS)
-			report_fault(f);
-		interrupt(f->vector - IRQ_BASE);
+		if (f->vector < IRQ_BASE)
+			core_exception(vm, f->vector, f->error);
+		else
+			interrupt(f->vector - IRQ_BASE);
 	}
 	return finish(f);
 }
