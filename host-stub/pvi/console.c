@@ -5,7 +5,8 @@
  *
  * Output is written before the doorbell returns, as fast as the port takes it, so
  * that a guest which says much waits as it would for any serial line.  Input comes
- * by interrupt.
+ * by interrupt; but what comes while something is written is taken then, and its
+ * interrupt is gone, so whoever has written gives it to the guest.
  */
 #include "machine.h"
 #include "pvi.h"
@@ -99,13 +100,6 @@ void console_flush(void)
 		;
 }
 
-/* See vm.h. */
-void host_write(struct vm *vm, const u8 *text, u32 bytes)
-{
-	(void)vm;
-	console_put(text, bytes);
-}
-
 static void raise_news(struct queue *q)
 {
 	struct plex86_info *info = host.vm.info;
@@ -176,6 +170,15 @@ void console_drain(void)
 	do {
 		take_output();
 	} while (queue_unfinished(&host.tx));
+	give_input();
+}
+
+/* See vm.h. */
+void host_write(struct vm *vm, const u8 *text, u32 bytes)
+{
+	(void)vm;
+	console_put(text, bytes);
+	give_input();
 }
 
 /* Describes the queues anew. */
