@@ -4,7 +4,8 @@
  *
  * In kernel mode the guest runs with CR4.PVI, and its interrupt flag is VIF of the
  * hardware's EFLAGS: it is taken from there at each trap, and put back with VIP at
- * each return.  Its programs run without, so that CLI and STI are their faults; for
+ * each return.  Where there is no PVI the flag is ours, and the info page shows it.
+ * The guest's programs run without PVI, so that CLI and STI are their faults; for
  * them the flag is always on.
  */
 #include "machine.h"
@@ -102,6 +103,8 @@ static void put_registers(const struct vcpu *cpu, struct frame *f)
 		f->ss = cpu->ss;
 	else if (host.pvi)
 		f->eflags |= (host.vif ? FL_VIF : 0) | (host.vip ? FL_VIP : 0);
+	else
+		host.vm.info->vif = host.vif ? FL_IF : 0;
 }
 
 /* Sees to it that IRET will take the SS of a program. */
