@@ -13,7 +13,6 @@
 
 #define CR4_PVI		0x00000002u
 
-#define PIC1		0x20
 #define PIC_EOI		0x20
 #define PIC_READ_ISR	0x0b
 
@@ -156,8 +155,6 @@ void guest_enter(void)
 	struct frame f = { 0 };
 	u32 root;
 
-	host.ds = GUEST_DS;
-	host.es = GUEST_DS;
 	root = finish(&f);
 	pvi_enter(&f, root);
 }
@@ -219,7 +216,8 @@ u32 pvi_trap(struct frame *f)
 		core_soft_interrupt(vm, VEC_SYSCALL, 2);
 		break;
 	case VEC_NMI:
-		break;			/* nobody has anything to say by one */
+		vm->stats.nmis++;	/* nobody has anything to say by one */
+		break;
 	case VEC_DF: case VEC_MC:
 		report_fault(f);
 	default:
@@ -236,6 +234,8 @@ void pvi_trap_inside(const struct frame *f)
 {
 	if (f->vector >= IRQ_BASE && f->vector < VECTORS)
 		interrupt(f->vector - IRQ_BASE);
-	else if (f->vector != VEC_NMI)
+	else if (f->vector == VEC_NMI)
+		host.vm.stats.nmis++;
+	else
 		report_fault(f);
 }
