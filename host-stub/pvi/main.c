@@ -161,6 +161,7 @@ void guest_start(void)
 	make_gates();
 	make_info();
 	shadow_reset();
+	segments_reset();
 	console_reset();
 	host.vif = false;
 	host.vip = false;
