@@ -27,7 +27,7 @@
 
 /*
  * UD1 with a register operand (0F B9 /6, mod 11) reaches the host from any
- * privilege.  Its r/m field says what for.
+ * privilege.  Its r/m field says what for; 4 and 5 are the host's own.
  */
 #define PLEX86_UD1_IRET		0xf0	/* stands for IRET */
 #define PLEX86_UD1_CALL		0xf1	/* HAL call */
@@ -108,7 +108,7 @@
 #define PLEX86_ENOSYS		38	/* no such call */
 
 /* struct plex86_info.host_flags */
-#define PLEX86_HOST_PVI		(1 << 0)	/* sites run in their PVI form */
+#define PLEX86_HOST_PVI		(1 << 0)	/* VIF is the flag; clear: info.vif */
 #define PLEX86_HOST_TSC		(1 << 1)	/* TSC constant, at tsc_khz */
 
 /* Device types. */
@@ -242,7 +242,7 @@ struct plex86_note {
  * entry on.
  */
 struct plex86_info {
-	__u32 vif;		/* 0x200: interrupts on, 0: off (not under PVI) */
+	__u32 vif;		/* 0x200: on, 0: off; written by sites (not PVI) */
 	__u32 vip;		/* nonzero: an enabled interrupt is pending */
 	__u32 irq_pending;	/* bit n: IRQ n; set and cleared by the host */
 	__u32 irq_enabled;	/* bit n: IRQ n; written by the guest */

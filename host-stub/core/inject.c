@@ -119,6 +119,24 @@ void core_inject(struct vm *vm, u32 vector, u32 error)
 }
 
 /*
+ * core_exception() - the hardware raised an exception that the host has no part in
+ *
+ * One that says something of the guest's own instruction is passed on.  Any other
+ * is of what the guest does not see, as #TS is, which an IRET with NT set raises
+ * by the host's TSS; for it that is #GP, as where there are no tasks.
+ */
+void core_exception(struct vm *vm, u32 vector, u32 error)
+{
+	switch (vector) {
+	case VEC_DE: case VEC_OF: case VEC_BR: case VEC_NP: case VEC_SS:
+	case VEC_MF: case VEC_AC: case VEC_XM:
+		core_inject(vm, vector, error);
+		return;
+	}
+	core_inject(vm, VEC_GP, 0);
+}
+
+/*
  * core_inject_page_fault() - raise #PF
  * @error: the processor's error code (SDM vol. 3, 4.7)
  */

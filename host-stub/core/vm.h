@@ -22,7 +22,7 @@
 	X(shadow_limit_flushes) X(space_switches) \
 	X(injected_page_faults) X(injected_exceptions) X(injected_interrupts) \
 	X(system_calls) X(gate_calls) X(iret_user) X(iret_kernel) X(hal_calls) X(doorbells) \
-	X(kicks) X(timer_signals) X(timer_arms) X(halts) X(sti_pending) \
+	X(kicks) X(nmis) X(timer_signals) X(timer_arms) X(halts) X(sti_pending) \
 	X(cr_access) X(cr3_loads) X(dr_access) X(invlpg) X(segment_loads) \
 	X(flush_calls) X(protect_calls) X(descriptor_tables) X(far_transfers) \
 	X(cpuid) X(msr) X(port_io) X(cli_sti_raw) X(next_emulated) X(tls_syncs) \
@@ -137,6 +137,7 @@ static inline void core_advance(struct vm *vm, u32 length)
 
 /* inject.c */
 void core_inject(struct vm *vm, u32 vector, u32 error);
+void core_exception(struct vm *vm, u32 vector, u32 error);
 void core_inject_page_fault(struct vm *vm, u32 linear, u32 error);
 void core_soft_interrupt(struct vm *vm, u32 vector, u32 length);
 void core_iret(struct vm *vm);

@@ -303,13 +303,8 @@ static void trap(struct state *state, int signal, siginfo_t *si,
 	case VEC_BP:
 		debug_trap(vm, sc->trapno, si);
 		return;
-	case VEC_DE: case VEC_OF: case VEC_BR: case VEC_NP: case VEC_SS:
-	case VEC_MF: case VEC_AC: case VEC_XM:
-		core_inject(vm, (u32)sc->trapno, (u32)sc->err);
-		return;
 	}
-	/* The hardware has no other. */
-	core_inject(vm, VEC_GP, 0);
+	core_exception(vm, (u32)sc->trapno, (u32)sc->err);
 }
 
 /* The registers the trap left. */

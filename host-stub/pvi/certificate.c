@@ -42,13 +42,20 @@ static const u8 *member(const struct module *text, const char *name)
 	return NULL;
 }
 
+/* Does a value end here, where there is more text? */
+static bool ends(const u8 *at, const u8 *end)
+{
+	return at < end && (*at == ',' || *at == '}' || *at == ' ' ||
+			    *at == '\n' || *at == '\r' || *at == '\t');
+}
+
 static bool is(const struct module *text, const char *name, const char *value)
 {
-	const u8 *at = member(text, name);
+	const u8 *at = member(text, name), *end = text->data + text->bytes;
 	u32 bytes = text_length(value);
 
-	return at && bytes <= (u32)(text->data + text->bytes - at) &&
-	       !memcmp(at, value, bytes);
+	return at && bytes <= (u32)(end - at) && !memcmp(at, value, bytes) &&
+	       ends(at + bytes, end);
 }
 
 static bool is_number(const struct module *text, const char *name, u32 value)
@@ -60,16 +67,15 @@ static bool is_number(const struct module *text, const char *name, u32 value)
 		return false;
 	for (; at < end && *at >= '0' && *at <= '9' && n <= ~0u; at++)
 		n = n * 10 + (u32)(*at - '0');
-	return n == value;
+	return n == value && ends(at, end);
 }
 
 /* CRC-32 as in zlib and Ethernet. */
 static u32 crc_of(const u8 *data, u32 bytes)
 {
-	static u32 table[256];
-	u32 crc = ~0u, i, bit;
+	u32 table[256], crc = ~0u, i, bit;
 
-	for (i = 0; !table[255] && i < 256; i++) {
+	for (i = 0; i < 256; i++) {
 		table[i] = i;
 		for (bit = 0; bit < 8; bit++)
 			table[i] = table[i] >> 1 ^

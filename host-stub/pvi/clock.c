@@ -33,8 +33,6 @@
 #define TIMER_NEVER	(~0ull)
 #define TIMER_FARTHEST	(NS_PER_S * 3600 * 24 * 365)
 
-#define PIC1		0x20
-#define PIC2		0xa0
 #define PIC_MASK	1		/* port behind the first */
 #define PIC_UNMASKED	0xee		/* all but the timer and COM1 */
 
@@ -111,10 +109,22 @@ static u32 rate(void)
 	return khz;
 }
 
+#define CMOS_INDEX	0x70
+#define CMOS_NO_NMI	0x80		/* of the index */
+#define CMOS_DATA	0x71
+#define RTC_D		0x0d		/* has no effect when read */
+
 static u8 cmos(u8 index)
 {
-	outb(0x70, index | 0x80);	/* and no NMI meanwhile */
-	return inb(0x71);
+	outb(CMOS_INDEX, index | CMOS_NO_NMI);
+	return inb(CMOS_DATA);
+}
+
+/* The index is followed by an access, as the clock wants it. */
+static void allow_nmi(void)
+{
+	outb(CMOS_INDEX, RTC_D);
+	inb(CMOS_DATA);
 }
 
 enum { RTC_SECOND, RTC_MINUTE, RTC_HOUR, RTC_DAY, RTC_MONTH, RTC_YEAR, RTC_N };
@@ -202,6 +212,7 @@ void clock_start(void)
 	host.tsc_start = rdtsc();
 	host.ns_per_tick = (u32)((1000000ull << SHIFT) / host.tsc_khz);
 	host.wall_start_ns = wall_clock() * NS_PER_S;
+	allow_nmi();
 	start_pic();
 }
 

@@ -5,7 +5,8 @@
  *
  * Output is written before the doorbell returns, as fast as the port takes it, so
  * that a guest which says much waits as it would for any serial line.  Input comes
- * by interrupt.
+ * by interrupt; but what comes while something is written is taken then, and its
+ * interrupt is gone, so whoever has written gives it to the guest.
  */
 #include "machine.h"
 #include "pvi.h"
@@ -36,8 +37,6 @@
 u8 console_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 u8 no_device_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
-static u32 fifo_bytes = 1;
-
 static bool com1_there(void)
 {
 	outb(COM_SCRATCH, 0x5a);
@@ -60,15 +59,20 @@ void console_start(void)
 	outb(COM_LCR, LCR_8N1);
 	outb(COM_FCR, FCR_ENABLE);
 	outb(COM_MCR, MCR_ON);
-	if ((inb(COM_FCR) & IIR_FIFO) == IIR_FIFO)
-		fifo_bytes = FIFO_BYTES;
-	outb(COM_IER, IER_RECEIVE);
+	host.com1_fifo_bytes = (inb(COM_FCR) & IIR_FIFO) == IIR_FIFO ?
+			       FIFO_BYTES : 1;
+	outb(COM_IER, host.options.port_e9 ? 0 : IER_RECEIVE);
+}
+
+static bool on_com1(void)
+{
+	return host.com1 && !host.options.port_e9;
 }
 
 /* What has come, as far as there is room for it; the rest waits in the UART. */
 static void receive(void)
 {
-	while (host.com1 && host.in_prod - host.in_cons < INPUT_BYTES &&
+	while (on_com1() && host.in_prod - host.in_cons < INPUT_BYTES &&
 	       (inb(COM_LSR) & LSR_DATA))
 		host.input[host.in_prod++ % INPUT_BYTES] = inb(COM_DATA);
 }
@@ -78,7 +82,7 @@ void console_put(const u8 *text, u32 bytes)
 {
 	u32 i;
 
-	if (host.options.port_e9 || !host.com1) {
+	if (!on_com1()) {
 		while (bytes--)
 			outb(0xe9, *text++);
 		return;
@@ -87,7 +91,7 @@ void console_put(const u8 *text, u32 bytes)
 		/* What comes meanwhile does not wait for long. */
 		while (!(inb(COM_LSR) & LSR_EMPTY))
 			receive();
-		for (i = 0; i < fifo_bytes && bytes; i++, bytes--)
+		for (i = 0; i < host.com1_fifo_bytes && bytes; i++, bytes--)
 			outb(COM_DATA, *text++);
 	}
 }
@@ -97,13 +101,6 @@ void console_flush(void)
 {
 	while (host.com1 && !(inb(COM_LSR) & LSR_SENT))
 		;
-}
-
-/* See vm.h. */
-void host_write(struct vm *vm, const u8 *text, u32 bytes)
-{
-	(void)vm;
-	console_put(text, bytes);
 }
 
 static void raise_news(struct queue *q)
@@ -176,6 +173,15 @@ void console_drain(void)
 	do {
 		take_output();
 	} while (queue_unfinished(&host.tx));
+	give_input();
+}
+
+/* See vm.h. */
+void host_write(struct vm *vm, const u8 *text, u32 bytes)
+{
+	(void)vm;
+	console_put(text, bytes);
+	give_input();
 }
 
 /* Describes the queues anew. */

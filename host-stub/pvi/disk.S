@@ -124,9 +124,9 @@ next:
 	movw	%dx, %bx
 7:	movzwl	%ax, %eax
 	movzwl	%bx, %ebx
+	cmpl	$15 * 1024, %eax	/* less: there is a hole, and it ends there */
+	jb	8f
 	shll	$6, %ebx
-	jz	8f
-	movl	$15 * 1024, %eax	/* with memory behind there is no hole */
 	addl	%ebx, %eax
 8:	cli
 	lgdt	gdt_pointer

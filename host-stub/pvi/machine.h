@@ -25,14 +25,6 @@ static inline u8 inb(u16 port)
 	return value;
 }
 
-static inline u32 read_cr0(void)
-{
-	u32 value;
-
-	__asm__ volatile("movl %%cr0, %0" : "=r"(value));
-	return value;
-}
-
 static inline void write_cr0(u32 value)
 {
 	__asm__ volatile("movl %0, %%cr0" : : "r"(value));
@@ -43,14 +35,6 @@ static inline u32 read_cr2(void)
 	u32 value;
 
 	__asm__ volatile("movl %%cr2, %0" : "=r"(value));
-	return value;
-}
-
-static inline u32 read_cr4(void)
-{
-	u32 value;
-
-	__asm__ volatile("movl %%cr4, %0" : "=r"(value));
 	return value;
 }
 

@@ -49,6 +49,14 @@ static const char *take_loader(const u32 *mb)
 	       NULL;
 }
 
+/* Loaders put modules where no memory is; then there is nothing to be read. */
+static void check_memory(void)
+{
+	if (host.memory_free > host.memory_end)
+		cannot("too little memory: the machine has %u KiB, and the host with its modules needs %u alone; give the machine more",
+		       host.memory_end / 1024, host.memory_free / 1024);
+}
+
 static void check_kernel(void)
 {
 	const struct module *kernel = &host.module[MODULE_KERNEL];
@@ -153,6 +161,7 @@ void guest_start(void)
 	make_gates();
 	make_info();
 	shadow_reset();
+	segments_reset();
 	console_reset();
 	host.vif = false;
 	host.vip = false;
@@ -174,6 +183,7 @@ void pvi_main(const u32 *multiboot)
 	if (error)
 		cannot("this CPU has no %s, which a guest needs: give the machine a Pentium II or later",
 		       error);
+	check_memory();
 	check_kernel();
 	lay_out();
 	processor_start();

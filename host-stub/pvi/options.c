@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The command line that the loader was given: words for the monitor up to "--",
- * the guest's own behind it.  Loaders put a file's name in front.
+ * the guest's own behind it.  Some loaders put the host's file name in front.
  */
 #include "pvi.h"
 
@@ -46,6 +46,16 @@ static bool size_of(const char *at, u32 bytes, u32 *value)
 		return false;
 	*value = (u32)n;
 	return n && n <= ~0u && !(n & (PAGE_SIZE - 1));
+}
+
+static bool is_file_name(const char *at, u32 bytes)
+{
+	u32 i;
+
+	for (i = 0; i < bytes; i++)
+		if (at[i] == '/')
+			return true;
+	return word_is(at, bytes, "pvi-host");
 }
 
 static const char *take(struct options *o, const char *at, u32 bytes)
@@ -96,8 +106,10 @@ const char *options_parse(struct options *o, const char *text)
 			;
 		if (word_is(text, bytes, "--"))
 			break;
+		if (first && is_file_name(text, bytes))
+			continue;
 		error = take(o, text, bytes);
-		if (error && !first)
+		if (error)
 			return error;
 	}
 	for (text += 2; *text == ' '; text++)

@@ -7,7 +7,6 @@
 #include "pvi.h"
 
 #define CR0_MP		0x00000002u
-#define CR0_EM		0x00000004u
 #define CR0_NE		0x00000020u
 #define CR0_AM		0x00040000u
 #define CR4_OSFXSR	0x00000200u
@@ -79,10 +78,12 @@ void processor_start(void)
 	u64 xcr0 = 0;
 
 	cpuid(1, 0, &leaf);
-	/* Alignment checks, as user code may turn them on for itself. */
-	write_cr0((read_cr0() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE | CR0_AM |
-		  CR0_WP);
-	host.cr4 = read_cr4() | CR4_PSE;
+	/*
+	 * Alignment checks, as user code may turn them on for itself.  Nothing is
+	 * kept of what a loader has left on.
+	 */
+	write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG);
+	host.cr4 = CR4_PSE;
 	if (leaf.edx & LEAF1_FXSR)
 		host.cr4 |= CR4_OSFXSR;
 	if (leaf.edx & LEAF1_SSE)

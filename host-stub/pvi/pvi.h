@@ -20,7 +20,9 @@
 #define TLS_SLOTS	3u
 #define GDT_ENTRIES	(TLS_MIN + TLS_SLOTS)
 
-#define TEXT_BYTES	1024u		/* of a file name, the machine's words */
+#define PIC1		0x20		/* ports of the interrupt controllers */
+#define PIC2		0xa0
+
 #define INPUT_BYTES	65536u		/* a power of two */
 
 /* Exit statuses; those of `plex86 run`. */
@@ -102,6 +104,7 @@ struct host {
 
 	/* Console. */
 	bool com1;			/* it is there */
+	u32 com1_fifo_bytes;
 	struct queue rx, tx;
 	struct request request;
 	u8 input[INPUT_BYTES];
@@ -160,6 +163,7 @@ bool processor_random(u8 *to, u32 bytes);
 
 /* segment.c */
 void segments_start(void);
+void segments_reset(void);
 bool segment_usable(u32 selector, bool stack);
 
 /* shadow.c */

@@ -10,7 +10,6 @@
 #define DESC_PRESENT	(1ull << 47)
 #define DESC_SEGMENT	(1ull << 44)	/* not a system descriptor */
 #define DESC_CODE	(1ull << 43)
-#define DESC_CONFORMING	(1ull << 42)	/* of code */
 #define DESC_RW		(1ull << 41)	/* data: writable; code: readable */
 #define DESC_DPL3	(3ull << 45)
 #define FLAT_CODE	0x00cf9a000000ffffull
@@ -115,15 +114,39 @@ static void write_gs(u32 selector)
 	__asm__ volatile("movl %0, %%gs" : : "r"(selector));
 }
 
-/* What a program may have in its TLS entries; anything else counts as absent. */
+/*
+ * What a program may have in its TLS entries: data.  Anything else counts as
+ * absent; code would be another CS than the one that each way out loads.
+ */
 static u64 allowed(u64 d)
 {
 	u64 want = DESC_PRESENT | DESC_SEGMENT | DESC_DPL3;
 
-	if ((d & want) != want ||
-	    (d & (DESC_CODE | DESC_CONFORMING)) == (DESC_CODE | DESC_CONFORMING))
-		return 0;
-	return d;
+	return (d & (want | DESC_CODE)) == want ? d : 0;
+}
+
+/* Loads FS and GS anew where they refer to @entry; null if it takes none now. */
+static void reload(u32 entry)
+{
+	u32 fs = read_fs(), gs = read_gs();
+
+	if (fs / 8 == entry)
+		write_fs(segment_usable(fs, false) ? fs : 0);
+	if (gs / 8 == entry)
+		write_gs(segment_usable(gs, false) ? gs : 0);
+}
+
+/* segments_reset() - flat, but for FS and GS; no TLS; for a guest that begins */
+void segments_reset(void)
+{
+	u32 i;
+
+	host.ds = GUEST_DS;
+	host.es = GUEST_DS;
+	write_fs(0);
+	write_gs(0);
+	for (i = 0; i < TLS_SLOTS; i++)
+		host.gdt[TLS_MIN + i] = 0;
 }
 
 /* host_sync_tls() - see core/vm.h; DS and ES are loaded at each way out */
@@ -143,10 +166,7 @@ void host_sync_tls(struct vm *vm)
 			continue;
 		vm->stats.tls_syncs++;
 		host.gdt[TLS_MIN + i] = d;
-		if (read_fs() / 8 == TLS_MIN + i && segment_usable(read_fs(), false))
-			write_fs(read_fs());
-		if (read_gs() / 8 == TLS_MIN + i && segment_usable(read_gs(), false))
-			write_gs(read_gs());
+		reload(TLS_MIN + i);
 	}
 }
 

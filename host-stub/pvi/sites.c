@@ -5,7 +5,7 @@
  * CLI and STI raise #GP at CPL 3 then, so their sites may stay, and the flag is
  * the monitor's.  PUSHF's site reads EFLAGS.VIF, which nobody keeps there: IRET of
  * QEMU's TCG leaves that bit alone.  So over both is written an invalid opcode
- * that the ABI reserves, and a jump over the rest.
+ * that the ABI leaves to hosts, and a jump over the rest.
  */
 #include "pvi.h"
 

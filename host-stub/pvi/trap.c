@@ -4,7 +4,8 @@
  *
  * In kernel mode the guest runs with CR4.PVI, and its interrupt flag is VIF of the
  * hardware's EFLAGS: it is taken from there at each trap, and put back with VIP at
- * each return.  Its programs run without, so that CLI and STI are their faults; for
+ * each return.  Where there is no PVI the flag is ours, and the info page shows it.
+ * The guest's programs run without PVI, so that CLI and STI are their faults; for
  * them the flag is always on.
  */
 #include "machine.h"
@@ -12,7 +13,6 @@
 
 #define CR4_PVI		0x00000002u
 
-#define PIC1		0x20
 #define PIC_EOI		0x20
 #define PIC_READ_ISR	0x0b
 
@@ -102,6 +102,8 @@ static void put_registers(const struct vcpu *cpu, struct frame *f)
 		f->ss = cpu->ss;
 	else if (host.pvi)
 		f->eflags |= (host.vif ? FL_VIF : 0) | (host.vip ? FL_VIP : 0);
+	else
+		host.vm.info->vif = host.vif ? FL_IF : 0;
 }
 
 /* Sees to it that IRET will take the SS of a program. */
@@ -153,8 +155,6 @@ void guest_enter(void)
 	struct frame f = { 0 };
 	u32 root;
 
-	host.ds = GUEST_DS;
-	host.es = GUEST_DS;
 	root = finish(&f);
 	pvi_enter(&f, root);
 }
@@ -207,9 +207,8 @@ u32 pvi_trap(struct frame *f)
 	case VEC_DB:
 		debug_trap(vm);
 		break;
-	case VEC_DE: case VEC_BP: case VEC_OF: case VEC_BR: case VEC_NP:
-	case VEC_SS: case VEC_MF: case VEC_AC: case VEC_XM:
-		core_inject(vm, f->vector, f->error);
+	case VEC_BP:
+		core_inject(vm, VEC_BP, 0);
 		break;
 	case VEC_SYSCALL:
 		vm->stats.system_calls++;
@@ -217,11 +216,15 @@ u32 pvi_trap(struct frame *f)
 		core_soft_interrupt(vm, VEC_SYSCALL, 2);
 		break;
 	case VEC_NMI:
-		break;			/* nobody has anything to say by one */
+		vm->stats.nmis++;	/* nobody has anything to say by one */
+		break;
+	case VEC_DF: case VEC_MC:
+		report_fault(f);
 	default:
-		if (f->vector < IRQ_BASE || f->vector >= VECTORS)
-			report_fault(f);
-		interrupt(f->vector - IRQ_BASE);
+		if (f->vector < IRQ_BASE)
+			core_exception(vm, f->vector, f->error);
+		else
+			interrupt(f->vector - IRQ_BASE);
 	}
 	return finish(f);
 }
@@ -231,6 +234,8 @@ void pvi_trap_inside(const struct frame *f)
 {
 	if (f->vector >= IRQ_BASE && f->vector < VECTORS)
 		interrupt(f->vector - IRQ_BASE);
-	else if (f->vector != VEC_NMI)
+	else if (f->vector == VEC_NMI)
+		host.vm.stats.nmis++;
+	else
 		report_fault(f);
 }

@@ -161,6 +161,8 @@ static void far_transfers(void)
 		{ "ljmp to the LDT", B(0xea, 0, 0, 1, 0, 0xff, 0xff), .r.eax = 0xffff, .err = ERR_SEL },
 		{ "lret to a null selector", B(0x6a, 0, 0x6a, 0, 0xcb), .eip_off = 4 },
 		{ "iret to a null selector", B(0x9c, 0x6a, 0, 0x6a, 0, 0xcf), .eip_off = 5 },
+		/* The frame's flags do not matter: to go back to another task is not for it. */
+		{ "iret with NT", B(0x9c, 0x80, 0x4c, 0x24, 0x01, 0x40, 0x9d, 0xcf), .eip_off = 7 },
 		{ "mov of a null selector to %ss", B(0x31, 0xc0, 0x8e, 0xd0), .eip_off = 2 },
 		{ "ljmp *(%esp), bogus", B(0x50, 0x50, 0xff, 0x2c, 0x24), .eip_off = 2,
 		  .r.eax = BOGUS, .err = ERR_SEL },

@@ -34,9 +34,8 @@ static bool has_pvi(void)
 
 static void set_vif(bool on)
 {
-	if (!has_pvi())
-		INFO->vif = on ? FL_IF : 0;
-	else if (on)
+	/* No sites, and right whatever form those have. */
+	if (on)
 		__asm__ volatile(".byte 0xfb" : : : "memory");	/* bare sti */
 	else
 		__asm__ volatile(".byte 0xfa" : : : "memory");	/* bare cli */
