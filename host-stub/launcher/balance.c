@@ -9,7 +9,7 @@
  * let go for a moment when they had to wait; where the one that runs is found
  * then is their next place.
  *
- * The launcher is with them while they have little to do: then they mostly wait
+ * The launcher is with them while all have little to do: then they mostly wait
  * for each other, and to be woken by who gives up the same processor is quick.
  */
 #include "launcher.h"
@@ -19,6 +19,7 @@
 #define LOOK_MS		250	/* how often a pinned VM is looked at */
 #define SETTLE_MS	100	/* how long it is let go */
 #define LITTLE		8	/* of a processor's time: one part in so many */
+#define APART_MS	500	/* the launcher had work, and may soon have more */
 #define NS_PER_MS	1000000ull
 
 static void allow(struct vm_context *ctx, const cpu_set_t *set)
@@ -89,6 +90,21 @@ static void join(struct balance *b, bool on)
 	b->joined = on;
 }
 
+/* balance_apart() - the launcher has work that takes a processor, now, in ns */
+void balance_apart(struct vm_context *ctx, u64 now)
+{
+	struct balance *b = &ctx->balance;
+	cpu_set_t others;
+
+	b->apart_ns = now + APART_MS * NS_PER_MS;
+	if (!b->joined)
+		return;
+	/* Where it is it might stay for a while. */
+	CPU_XOR(&others, &b->allowed, &b->place);
+	sched_setaffinity(0, sizeof(others), &others);
+	join(b, false);
+}
+
 static void pin(struct vm_context *ctx)
 {
 	struct balance *b = &ctx->balance;
@@ -148,7 +164,8 @@ int balance_work(struct vm_context *ctx)
 			b->pinned = false;
 			b->look_ns = now + SETTLE_MS * NS_PER_MS;
 		} else {
-			join(b, ran < LOOK_MS * NS_PER_MS / LITTLE);
+			join(b, ran < LOOK_MS * NS_PER_MS / LITTLE &&
+				now >= b->apart_ns);
 		}
 	}
 	return (int)((b->look_ns - now) / NS_PER_MS) + 1;

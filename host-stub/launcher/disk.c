@@ -27,6 +27,7 @@
 #define RANGE_BYTES	(1ull << 30)	/* of one DISCARD or WRITE_ZEROES */
 #define CHUNK		8u		/* submitted before completions are told */
 #define LOOK_OUT_NS	200000u		/* what is quick, and how long to look out */
+#define BUSY_NS		1000000u	/* what is work, and no single request */
 #define TURN_NS		1000000u	/* before others have their turn */
 #define OTHERS_NS	50000u		/* how often to see whether they want it */
 #define NS_PER_S	1000000000ull
@@ -402,8 +403,7 @@ static bool eager(const struct disk *disk)
 {
 	const struct vm_context *ctx = disk->device.ctx;
 
-	return ctx && ctx->balance.on && !ctx->balance.joined &&
-	       !disk->device.resetting &&
+	return ctx && ctx->balance.on && !disk->device.resetting &&
 	       !disk->waiting && (!disk->in_flight || disk->medium->ops->ready);
 }
 
@@ -426,6 +426,8 @@ static void disk_work(struct device *dev, const struct waits *waits)
 		disk->seen = disk->events;
 		now = now_ns();
 		quick = now - disk->seen_ns < LOOK_OUT_NS;
+		if (dev->ctx && now - disk->seen_ns < BUSY_NS)
+			balance_apart(dev->ctx, now);
 		disk->seen_ns = now;
 		if (now > end || (quick && eager(disk) &&
 				  !look_out(disk, waits))) {

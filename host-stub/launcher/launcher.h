@@ -90,6 +90,7 @@ struct balance {
 	cpu_set_t allowed, place;
 	u64 ran, waited;	/* when last looked at, ns */
 	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */
+	u64 apart_ns;		/* until then the launcher keeps out */
 };
 
 /* What was found out of the host, before the jail was shut; host.c. */
@@ -172,6 +173,7 @@ bool host_move_vdso(void);
 
 /* balance.c */
 void balance_start(struct vm_context *ctx);
+void balance_apart(struct vm_context *ctx, u64 now);
 int balance_work(struct vm_context *ctx);
 
 /* oom.c */
