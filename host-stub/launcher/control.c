@@ -5,7 +5,8 @@
  *
  * A command is a line of words, the answer is one line: "ok", or what is wrong.
  * Who may connect says the socket's mode: its owner.  The guest waits for no
- * client, but there are few places: clients that say nothing keep others out.
+ * client.  There are few places: for a new client the one that has been silent
+ * for longest makes room.
  */
 #include "launcher.h"
 
@@ -108,18 +109,14 @@ int control_open(struct control *control, const char *path)
 /* control_wait() - add to @waits what may come */
 void control_wait(struct control *control, struct waits *waits)
 {
-	bool room = false;
 	u32 i;
 
-	for (i = 0; i < CONTROL_CLIENTS; i++) {
+	for (i = 0; i < CONTROL_CLIENTS; i++)
 		if (control->client[i].fd >= 0)
 			control->client[i].wait =
 				waits_fd(waits, control->client[i].fd, POLLIN);
-		else
-			room = true;
-	}
 	control->listener_wait = WAITS_NOTHING;
-	if (!control->path || !room)
+	if (!control->path)
 		return;
 	if (now_ns() < control->listen_ns)
 		waits_until(waits, control->listen_ns);
@@ -128,47 +125,57 @@ void control_wait(struct control *control, struct waits *waits)
 						  POLLIN);
 }
 
-/* Reads of client @i; false: it has gone, or says what is no line. */
-static bool listen_to(struct vm_context *ctx, u32 i)
+/* Reads of @client; false: it has gone, or says what is no line. */
+static bool listen_to(struct vm_context *ctx, struct control_client *client)
 {
-	char *line = ctx->control.client[i].line, *end;
-	u32 *bytes = &ctx->control.client[i].bytes;
-	int fd = ctx->control.client[i].fd;
-	ssize_t n = recv(fd, line + *bytes, CONTROL_LINE - *bytes, MSG_DONTWAIT);
+	char *line = client->line, *end;
+	ssize_t n = recv(client->fd, line + client->bytes,
+			 CONTROL_LINE - client->bytes, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n <= 0)
 		return false;
-	*bytes += (u32)n;
-	while ((end = memchr(line, '\n', *bytes))) {
+	client->heard_ns = now_ns();
+	client->bytes += (u32)n;
+	while ((end = memchr(line, '\n', client->bytes))) {
 		u32 used = (u32)(end - line) + 1;
 
 		*end = 0;
-		answer(fd, run(ctx, line));
-		*bytes -= used;
-		memmove(line, line + used, *bytes);
+		answer(client->fd, run(ctx, line));
+		client->bytes -= used;
+		memmove(line, line + used, client->bytes);
 	}
-	return *bytes < CONTROL_LINE;
+	return client->bytes < CONTROL_LINE;
+}
+
+/* A free place, or that of who has been silent for longest. */
+static struct control_client *place_for_client(struct control *control)
+{
+	struct control_client *place = &control->client[0];
+	u32 i;
+
+	for (i = 0; i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].fd < 0)
+			return &control->client[i];
+		if (control->client[i].heard_ns < place->heard_ns)
+			place = &control->client[i];
+	}
+	close(place->fd);
+	return place;
 }
 
 static void take_client(struct control *control)
 {
 	int fd = accept4(control->listener, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
-	u32 i;
 
-	/* Out of descriptors, most likely: it stays there, and is readable. */
-	if (fd < 0)
+	if (fd >= 0)
+		*place_for_client(control) = (struct control_client){
+			.fd = fd, .wait = WAITS_NOTHING, .heard_ns = now_ns(),
+		};
+	else	/* Out of descriptors, most likely: it stays there, and is readable. */
 		control->listen_ns = now_ns() + AGAIN_NS;
-	for (i = 0; fd >= 0 && i < CONTROL_CLIENTS; i++) {
-		if (control->client[i].fd >= 0)
-			continue;
-		control->client[i].fd = fd;
-		control->client[i].wait = WAITS_NOTHING;
-		control->client[i].bytes = 0;
-		return;
-	}
 }
 
 /* control_work() - do what clients have asked for */
@@ -178,12 +185,14 @@ void control_work(struct vm_context *ctx)
 	u32 i;
 
 	for (i = 0; i < CONTROL_CLIENTS; i++) {
-		if (control->client[i].fd < 0 ||
-		    !waits_came(&ctx->waits, control->client[i].wait) ||
-		    listen_to(ctx, i))
+		struct control_client *client = &control->client[i];
+
+		if (client->fd < 0 ||
+		    !waits_came(&ctx->waits, client->wait) ||
+		    listen_to(ctx, client))
 			continue;
-		close(control->client[i].fd);
-		control->client[i].fd = -1;
+		close(client->fd);
+		client->fd = -1;
 	}
 	if (waits_came(&ctx->waits, control->listener_wait))
 		take_client(control);

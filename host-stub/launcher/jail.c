@@ -15,6 +15,7 @@
 #include "launcher.h"
 
 #include <asm/prctl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -393,8 +394,8 @@ static void asked(int signal, siginfo_t *si, void *context)
  * Shutting.
  */
 
-/* jail_drop_privileges() - all capabilities but those of @keep, for good */
-void jail_drop_privileges(u64 keep)
+/* All capabilities but those of @keep, for good; 0, or -1 with errno. */
+static int drop_privileges(u64 keep)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -402,19 +403,20 @@ void jail_drop_privileges(u64 keep)
 	struct __user_cap_data_struct data[2] = { { 0 } };
 	u32 i, cap;
 
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+		return -1;
 	/* Fails at the first that the kernel does not know, or without CAP_SETPCAP. */
 	for (cap = 0; !prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); cap++)
 		;
 	if (syscall(SYS_capget, &header, data))
-		return;
+		return -1;
 	for (i = 0; i < 2; i++) {
 		data[i].permitted &= (u32)(keep >> 32 * i);
 		data[i].effective &= (u32)(keep >> 32 * i);
 		data[i].inheritable = 0;
 	}
-	syscall(SYS_capset, &header, data);
+	return (int)syscall(SYS_capset, &header, data);
 }
 
 static int refuse(const char *what, int error)
@@ -424,17 +426,50 @@ static int refuse(const char *what, int error)
 	return -1;
 }
 
-/* At most @most of @resource, for good */
-static void limit(int resource, u64 most)
+/* At most @most of @resource, for good; 0, or -1 with errno. */
+static int limit(int resource, u64 most)
 {
 	struct rlimit rlimit;
 
-	if (getrlimit((__rlimit_resource_t)resource, &rlimit) ||
-	    rlimit.rlim_max <= most)
-		return;
+	if (getrlimit((__rlimit_resource_t)resource, &rlimit))
+		return -1;
+	if (rlimit.rlim_max <= most)
+		return 0;
 	rlimit.rlim_cur = most;
 	rlimit.rlim_max = most;
-	setrlimit((__rlimit_resource_t)resource, &rlimit);
+	return setrlimit((__rlimit_resource_t)resource, &rlimit);
+}
+
+/*
+ * jail_note_inherited() - what is open now, but for the standard streams, is of
+ * who started us, and nobody's business: jail_shut() closes it.  Until then an
+ * option may name it, as /dev/fd/N
+ *
+ * Returns 0, or -1 after saying what is wrong.
+ */
+int jail_note_inherited(struct jail *jail)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	int *more, fd;
+
+	while (dir && (entry = readdir(dir))) {
+		fd = (int)strtol(entry->d_name, NULL, 10);
+		if (fd <= STDERR_FILENO || fd == dirfd(dir))
+			continue;
+		more = realloc(jail->inherited,
+			       (jail->inherited_fds + 1) * sizeof(*more));
+		if (!more) {
+			complain("out of memory");
+			closedir(dir);
+			return -1;
+		}
+		jail->inherited = more;
+		jail->inherited[jail->inherited_fds++] = fd;
+	}
+	if (dir)
+		closedir(dir);
+	return 0;
 }
 
 /*
@@ -453,8 +488,12 @@ int jail_shut(struct vm_context *ctx)
 		complain("--jail off: a guest that breaks out of its monitor, or into a back end, can do what you can");
 		return 0;
 	}
-	jail_drop_privileges(0);
-	limit(RLIMIT_CORE, NO_CORE);
+	while (ctx->jail.inherited_fds)
+		close(ctx->jail.inherited[--ctx->jail.inherited_fds]);
+	if (drop_privileges(0))
+		return refuse("privileges", errno);
+	if (limit(RLIMIT_CORE, NO_CORE))
+		return refuse("limits", errno);
 	/* Without a filter nothing traps: the launcher reads files itself. */
 	if (landlock_shut(o, needed(o) & USER, !jail_has_seccomp(o), NULL))
 		return refuse("Landlock", errno);
@@ -470,14 +509,18 @@ int jail_shut(struct vm_context *ctx)
 	return error ? refuse("the launcher's filter", -error) : 0;
 }
 
-/* jail_limit_space() - in a space to be: no file, no process, no core dump */
-void jail_limit_space(const struct vm_context *ctx)
+/* No new process, and nothing written to a file. */
+static int limit_process(void)
+{
+	return limit(RLIMIT_NPROC, 0) || limit(RLIMIT_FSIZE, 0) ? -1 : 0;
+}
+
+/* jail_limit_space() - in a space to be; returns 0, or -1 with errno */
+int jail_limit_space(const struct vm_context *ctx)
 {
 	if (!ctx->options.jail)
-		return;
-	limit(RLIMIT_NOFILE, 0);
-	limit(RLIMIT_NPROC, 0);
-	limit(RLIMIT_FSIZE, 0);
+		return 0;
+	return limit(RLIMIT_NOFILE, 0) || limit_process() ? -1 : 0;
 }
 
 /*
@@ -510,11 +553,9 @@ int jail_shut_keeper(const struct options *options, const char *const *sockets)
 	scmp_filter_ctx filter;
 	int error;
 
-	jail_drop_privileges(1ull << CAP_DAC_OVERRIDE);
-	limit(RLIMIT_CORE, NO_CORE);
-	limit(RLIMIT_NPROC, 0);
-	limit(RLIMIT_FSIZE, 0);
-	if (landlock_shut(options, false, true, sockets))
+	if (drop_privileges(1ull << CAP_DAC_OVERRIDE) ||
+	    limit(RLIMIT_CORE, NO_CORE) || limit_process() ||
+	    landlock_shut(options, false, true, sockets))
 		return -1;
 	if (!jail_has_seccomp(options))
 		return 0;

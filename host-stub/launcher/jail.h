@@ -24,18 +24,22 @@ struct vm_context;
 
 #define PATH_MAX_BYTES	4096u	/* of a file's name, with its end */
 
-/* What spaces run under, but for their process IDs; jail.c. */
+/* jail.c */
 struct jail {
-	struct sock_filter *space;	/* NULL: no filter */
+	/* What spaces run under, but for their process IDs; NULL: no filter. */
+	struct sock_filter *space;
 	u32 space_insns;
+
+	int *inherited;		/* descriptors that are to be closed */
+	u32 inherited_fds;
 };
 
 /* jail.c */
+int jail_note_inherited(struct jail *jail);
 int jail_shut(struct vm_context *ctx);
-void jail_limit_space(const struct vm_context *ctx);
+int jail_limit_space(const struct vm_context *ctx);
 void jail_space_filter(const struct vm_context *ctx, const u32 *pid);
 bool jail_has_seccomp(const struct options *options);
-void jail_drop_privileges(u64 keep);
 int jail_shut_keeper(const struct options *options, const char *const *sockets);
 
 /* landlock.c */

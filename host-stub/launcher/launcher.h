@@ -68,18 +68,21 @@ struct file {
 #define CONTROL_CLIENTS	4
 #define CONTROL_LINE	256
 
+struct control_client {
+	int fd;			/* -1: none */
+	u32 wait;		/* waits_fd() */
+	u64 heard_ns;		/* when it said something last, or came */
+	u32 bytes;		/* of a line */
+	char line[CONTROL_LINE];
+};
+
 /* Who tells this VM what to do; control.c. */
 struct control {
 	const char *path;	/* NULL: nobody can */
 	int listener;
 	u32 listener_wait;	/* waits_fd() */
 	u64 listen_ns;		/* not before this time, CLOCK_MONOTONIC */
-	struct {
-		int fd;		/* -1: free */
-		u32 wait;
-		u32 bytes;
-		char line[CONTROL_LINE];
-	} client[CONTROL_CLIENTS];
+	struct control_client client[CONTROL_CLIENTS];
 };
 
 /* Where the spaces run; balance.c. */

@@ -385,7 +385,8 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 			cannot_enter(state, "cannot pass on a descriptor");
 	close_range(0, SPACE_STATE_FD - 1, 0);
 	close_range(SPACE_STATE_FD + 3, ~0u, 0);
-	jail_limit_space(ctx);
+	if (jail_limit_space(ctx))
+		cannot_enter(state, "cannot limit a space");
 	while (!__atomic_load_n(&state->born, __ATOMIC_ACQUIRE))
 		syscall(SYS_futex, &state->born, FUTEX_WAIT, 0, NULL, NULL, 0);
 	jail_space_filter(ctx, state->pid);
@@ -752,8 +753,10 @@ int verb_run(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	tsc_start(&ctx.tsc_start);
-	if (options_parse(&ctx.options, argc, argv)) {
+	if (jail_note_inherited(&ctx.jail) ||
+	    options_parse(&ctx.options, argc, argv)) {
 		options_free(&ctx.options);
+		free(ctx.jail.inherited);
 		return EXIT_CANNOT;
 	}
 	oom_open(&ctx.oom);
@@ -783,6 +786,7 @@ out:
 	keepers_end();
 	free(ctx.waits.fds);
 	free(ctx.jail.space);
+	free(ctx.jail.inherited);
 	drop_guest(&ctx);
 	options_free(&ctx.options);
 	oom_close(&ctx.oom);
