@@ -164,8 +164,8 @@ int balance_work(struct vm_context *ctx)
 			b->pinned = false;
 			b->look_ns = now + SETTLE_MS * NS_PER_MS;
 		} else {
-			join(b, ran < LOOK_MS * NS_PER_MS / LITTLE &&
-				now >= b->apart_ns);
+			join(b, now >= b->apart_ns &&
+			     ran < LOOK_MS * NS_PER_MS / LITTLE);
 		}
 	}
 	return (int)((b->look_ns - now) / NS_PER_MS) + 1;
