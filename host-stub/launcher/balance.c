@@ -9,7 +9,7 @@
  * let go for a moment when they had to wait; where the one that runs is found
  * then is their next place.
  *
- * The launcher is with them while all have little to do: then they mostly wait
+ * The launcher is with them while they have little to do: then they mostly wait
  * for each other, and to be woken by who gives up the same processor is quick.
  */
 #include "launcher.h"
@@ -80,17 +80,19 @@ static void times(struct vm_context *ctx, u64 *ran, u64 *waited)
 	}
 }
 
-/* Has the launcher run where the spaces do, or on any processor. */
+/* Has the launcher run where the spaces do, or on any processor, if it may. */
 static void join(struct balance *b, bool on)
 {
-	/* If it may not, it runs anyway. */
-	if (b->joined != on)
-		sched_setaffinity(0, sizeof(b->place),
-				  on ? &b->place : &b->allowed);
-	b->joined = on;
+	if (b->joined != on &&
+	    !sched_setaffinity(0, sizeof(b->place),
+			       on ? &b->place : &b->allowed))
+		b->joined = on;
 }
 
-/* balance_apart() - the launcher has work that takes a processor, now, in ns */
+/*
+ * balance_apart() - the launcher has work that takes a processor of its own
+ * @now: CLOCK_MONOTONIC, ns
+ */
 void balance_apart(struct vm_context *ctx, u64 now)
 {
 	struct balance *b = &ctx->balance;
@@ -99,8 +101,9 @@ void balance_apart(struct vm_context *ctx, u64 now)
 	b->apart_ns = now + APART_MS * NS_PER_MS;
 	if (!b->joined)
 		return;
-	/* Where it is it might stay for a while. */
-	CPU_XOR(&others, &b->allowed, &b->place);
+	/* Elsewhere first: it would stay for a while where it is. */
+	CPU_AND(&others, &b->allowed, &b->place);
+	CPU_XOR(&others, &b->allowed, &others);
 	sched_setaffinity(0, sizeof(others), &others);
 	join(b, false);
 }

@@ -6,7 +6,7 @@
  * A command is a line of words, the answer is one line: "ok", or what is wrong.
  * Who may connect says the socket's mode: its owner.  The guest waits for no
  * client.  There are few places: for a new client the one that has been silent
- * for longest makes room.
+ * for longest makes room, if that is a while.
  */
 #include "launcher.h"
 
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define AGAIN_NS	100000000u
+#define SILENT_NS	1000000000u	/* who has said nothing for so long makes room */
 
 static const char *do_remove(struct vm_context *ctx, const char *name)
 {
@@ -106,9 +107,26 @@ int control_open(struct control *control, const char *path)
 	return 0;
 }
 
+/* A free place, or that of who has been silent for longest. */
+static struct control_client *place_for_client(struct control *control)
+{
+	struct control_client *place = &control->client[0];
+	u32 i;
+
+	for (i = 0; i < CONTROL_CLIENTS; i++) {
+		if (control->client[i].fd < 0)
+			return &control->client[i];
+		if (control->client[i].heard_ns < place->heard_ns)
+			place = &control->client[i];
+	}
+	return place;
+}
+
 /* control_wait() - add to @waits what may come */
 void control_wait(struct control *control, struct waits *waits)
 {
+	const struct control_client *place = place_for_client(control);
+	u64 listen_ns = control->listen_ns;
 	u32 i;
 
 	for (i = 0; i < CONTROL_CLIENTS; i++)
@@ -118,8 +136,10 @@ void control_wait(struct control *control, struct waits *waits)
 	control->listener_wait = WAITS_NOTHING;
 	if (!control->path)
 		return;
-	if (now_ns() < control->listen_ns)
-		waits_until(waits, control->listen_ns);
+	if (place->fd >= 0 && place->heard_ns + SILENT_NS > listen_ns)
+		listen_ns = place->heard_ns + SILENT_NS;
+	if (now_ns() < listen_ns)
+		waits_until(waits, listen_ns);
 	else
 		control->listener_wait = waits_fd(waits, control->listener,
 						  POLLIN);
@@ -149,33 +169,22 @@ static bool listen_to(struct vm_context *ctx, struct control_client *client)
 	return client->bytes < CONTROL_LINE;
 }
 
-/* A free place, or that of who has been silent for longest. */
-static struct control_client *place_for_client(struct control *control)
-{
-	struct control_client *place = &control->client[0];
-	u32 i;
-
-	for (i = 0; i < CONTROL_CLIENTS; i++) {
-		if (control->client[i].fd < 0)
-			return &control->client[i];
-		if (control->client[i].heard_ns < place->heard_ns)
-			place = &control->client[i];
-	}
-	close(place->fd);
-	return place;
-}
-
 static void take_client(struct control *control)
 {
+	struct control_client *place = place_for_client(control);
 	int fd = accept4(control->listener, NULL, NULL,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0)
-		*place_for_client(control) = (struct control_client){
-			.fd = fd, .wait = WAITS_NOTHING, .heard_ns = now_ns(),
-		};
-	else	/* Out of descriptors, most likely: it stays there, and is readable. */
+	/* Out of descriptors, most likely: it stays there, and is readable. */
+	if (fd < 0) {
 		control->listen_ns = now_ns() + AGAIN_NS;
+		return;
+	}
+	if (place->fd >= 0)
+		close(place->fd);
+	*place = (struct control_client){
+		.fd = fd, .wait = WAITS_NOTHING, .heard_ns = now_ns(),
+	};
 }
 
 /* control_work() - do what clients have asked for */

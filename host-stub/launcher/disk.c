@@ -27,7 +27,7 @@
 #define RANGE_BYTES	(1ull << 30)	/* of one DISCARD or WRITE_ZEROES */
 #define CHUNK		8u		/* submitted before completions are told */
 #define LOOK_OUT_NS	200000u		/* what is quick, and how long to look out */
-#define BUSY_NS		1000000u	/* what is work, and no single request */
+#define BUSY_NS		1000000u	/* from a request to the next: work */
 #define TURN_NS		1000000u	/* before others have their turn */
 #define OTHERS_NS	50000u		/* how often to see whether they want it */
 #define NS_PER_S	1000000000ull
@@ -56,6 +56,7 @@ struct disk {
 	u64 seen;			/* of those, when last looked at */
 	u64 seen_ns;			/* and when that was, CLOCK_MONOTONIC */
 	u64 others_ns;			/* when to look at what others wait for */
+	u64 passed_ns;			/* when the medium got a request last */
 };
 
 static struct disk *disk_of(struct device *dev)
@@ -278,6 +279,11 @@ static void pass(struct disk *disk)
 	}
 	if (some % CHUNK)
 		go(disk);
+	if (!some)
+		return;
+	if (disk->device.ctx && now - disk->passed_ns < BUSY_NS)
+		balance_apart(disk->device.ctx, now);
+	disk->passed_ns = now;
 }
 
 static bool ready(const struct disk *disk)
@@ -403,8 +409,9 @@ static bool eager(const struct disk *disk)
 {
 	const struct vm_context *ctx = disk->device.ctx;
 
-	return ctx && ctx->balance.on && !disk->device.resetting &&
-	       !disk->waiting && (!disk->in_flight || disk->medium->ops->ready);
+	return ctx && ctx->balance.on && !ctx->balance.joined &&
+	       !disk->device.resetting && !disk->waiting &&
+	       (!disk->in_flight || disk->medium->ops->ready);
 }
 
 static void disk_work(struct device *dev, const struct waits *waits)
@@ -426,8 +433,6 @@ static void disk_work(struct device *dev, const struct waits *waits)
 		disk->seen = disk->events;
 		now = now_ns();
 		quick = now - disk->seen_ns < LOOK_OUT_NS;
-		if (dev->ctx && now - disk->seen_ns < BUSY_NS)
-			balance_apart(dev->ctx, now);
 		disk->seen_ns = now;
 		if (now > end || (quick && eager(disk) &&
 				  !look_out(disk, waits))) {

@@ -401,7 +401,7 @@ static int drop_privileges(u64 keep)
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
 	struct __user_cap_data_struct data[2] = { { 0 } };
-	u32 i, cap;
+	u32 more = 0, i, cap;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
@@ -412,11 +412,15 @@ static int drop_privileges(u64 keep)
 	if (syscall(SYS_capget, &header, data))
 		return -1;
 	for (i = 0; i < 2; i++) {
-		data[i].permitted &= (u32)(keep >> 32 * i);
-		data[i].effective &= (u32)(keep >> 32 * i);
+		u32 kept = (u32)(keep >> 32 * i);
+
+		more |= data[i].inheritable |
+			((data[i].permitted | data[i].effective) & ~kept);
+		data[i].permitted &= kept;
+		data[i].effective &= kept;
 		data[i].inheritable = 0;
 	}
-	return (int)syscall(SYS_capset, &header, data);
+	return more ? (int)syscall(SYS_capset, &header, data) : 0;
 }
 
 static int refuse(const char *what, int error)
@@ -447,13 +451,22 @@ static int limit(int resource, u64 most)
  *
  * Returns 0, or -1 after saying what is wrong.
  */
-int jail_note_inherited(struct jail *jail)
+int jail_note_inherited(struct vm_context *ctx)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	struct jail *jail = &ctx->jail;
+	DIR *dir;
 	const struct dirent *entry;
 	int *more, fd;
 
-	while (dir && (entry = readdir(dir))) {
+	if (!ctx->options.jail)
+		return 0;
+	dir = opendir("/proc/self/fd");
+	if (!dir) {
+		complain("host: /proc/self/fd: %s; files that were open before stay open to a back end that is broken into",
+			 strerror(errno));
+		return 0;
+	}
+	while ((entry = readdir(dir))) {
 		fd = (int)strtol(entry->d_name, NULL, 10);
 		if (fd <= STDERR_FILENO || fd == dirfd(dir))
 			continue;
@@ -467,8 +480,7 @@ int jail_note_inherited(struct jail *jail)
 		jail->inherited = more;
 		jail->inherited[jail->inherited_fds++] = fd;
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	return 0;
 }
 
@@ -492,8 +504,10 @@ int jail_shut(struct vm_context *ctx)
 		close(ctx->jail.inherited[--ctx->jail.inherited_fds]);
 	if (drop_privileges(0))
 		return refuse("privileges", errno);
+	/* As under a filter of somebody else's: ours makes up for the others. */
 	if (limit(RLIMIT_CORE, NO_CORE))
-		return refuse("limits", errno);
+		complain("host: no limit can be set: %s; the guest's memory may be in a core dump",
+			 strerror(errno));
 	/* Without a filter nothing traps: the launcher reads files itself. */
 	if (landlock_shut(o, needed(o) & USER, !jail_has_seccomp(o), NULL))
 		return refuse("Landlock", errno);
@@ -509,18 +523,14 @@ int jail_shut(struct vm_context *ctx)
 	return error ? refuse("the launcher's filter", -error) : 0;
 }
 
-/* No new process, and nothing written to a file. */
-static int limit_process(void)
-{
-	return limit(RLIMIT_NPROC, 0) || limit(RLIMIT_FSIZE, 0) ? -1 : 0;
-}
-
-/* jail_limit_space() - in a space to be; returns 0, or -1 with errno */
-int jail_limit_space(const struct vm_context *ctx)
+/* jail_limit_space() - in a space to be: no new file, process or descriptor */
+void jail_limit_space(const struct vm_context *ctx)
 {
 	if (!ctx->options.jail)
-		return 0;
-	return limit(RLIMIT_NOFILE, 0) || limit_process() ? -1 : 0;
+		return;
+	limit(RLIMIT_NOFILE, 0);
+	limit(RLIMIT_NPROC, 0);
+	limit(RLIMIT_FSIZE, 0);
 }
 
 /*
@@ -553,8 +563,10 @@ int jail_shut_keeper(const struct options *options, const char *const *sockets)
 	scmp_filter_ctx filter;
 	int error;
 
+	limit(RLIMIT_CORE, NO_CORE);
+	limit(RLIMIT_NPROC, 0);
+	limit(RLIMIT_FSIZE, 0);
 	if (drop_privileges(1ull << CAP_DAC_OVERRIDE) ||
-	    limit(RLIMIT_CORE, NO_CORE) || limit_process() ||
 	    landlock_shut(options, false, true, sockets))
 		return -1;
 	if (!jail_has_seccomp(options))

@@ -35,9 +35,9 @@ struct jail {
 };
 
 /* jail.c */
-int jail_note_inherited(struct jail *jail);
+int jail_note_inherited(struct vm_context *ctx);
 int jail_shut(struct vm_context *ctx);
-int jail_limit_space(const struct vm_context *ctx);
+void jail_limit_space(const struct vm_context *ctx);
 void jail_space_filter(const struct vm_context *ctx, const u32 *pid);
 bool jail_has_seccomp(const struct options *options);
 int jail_shut_keeper(const struct options *options, const char *const *sockets);

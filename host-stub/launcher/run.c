@@ -385,8 +385,7 @@ static void __attribute__((noreturn)) enter_space(struct vm_context *ctx,
 			cannot_enter(state, "cannot pass on a descriptor");
 	close_range(0, SPACE_STATE_FD - 1, 0);
 	close_range(SPACE_STATE_FD + 3, ~0u, 0);
-	if (jail_limit_space(ctx))
-		cannot_enter(state, "cannot limit a space");
+	jail_limit_space(ctx);
 	while (!__atomic_load_n(&state->born, __ATOMIC_ACQUIRE))
 		syscall(SYS_futex, &state->born, FUTEX_WAIT, 0, NULL, NULL, 0);
 	jail_space_filter(ctx, state->pid);
@@ -753,8 +752,8 @@ int verb_run(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	tsc_start(&ctx.tsc_start);
-	if (jail_note_inherited(&ctx.jail) ||
-	    options_parse(&ctx.options, argc, argv)) {
+	if (options_parse(&ctx.options, argc, argv) ||
+	    jail_note_inherited(&ctx)) {
 		options_free(&ctx.options);
 		free(ctx.jail.inherited);
 		return EXIT_CANNOT;

@@ -43,11 +43,11 @@ read:
 	movb	$0x42, %ah
 	movw	$packet, %si
 	int	$0x13
+	movw	$no_disk, %si
 	jc	failed
 	ret
 
-failed:
-	movw	$message, %si
+failed:				/* says %si */
 2:	lodsb
 	testb	%al, %al
 	jz	3f
@@ -58,7 +58,7 @@ failed:
 3:	hlt
 	jmp	3b
 
-message:
+no_disk:
 	.asciz	"plex86: the disk cannot be read\r\n"
 drive:
 	.byte	0
@@ -76,6 +76,9 @@ lba:
 
 	.org	510
 	.word	0xaa55
+
+no_memory:
+	.asciz	"plex86: the BIOS does not tell how much memory there is\r\n"
 
 stage2:
 	movw	$0x2401, %ax		/* A20 */
@@ -117,6 +120,7 @@ next:
 	xorw	%dx, %dx
 	movw	$0xe801, %ax
 	int	$0x15
+	movw	$no_memory, %si
 	jc	failed
 	testw	%cx, %cx
 	jz	7f

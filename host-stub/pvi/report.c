@@ -188,6 +188,8 @@ void report_end(void)
 	if (end->how == END_CRASH) {
 		report_crash();
 		status = EXIT_CRASHED;
+	} else if (end->how == END_HOST) {
+		cannot("%s", end->reason);
 	} else if (end->how == END_POWEROFF) {
 		status = end->status;
 	}

@@ -58,7 +58,7 @@ static void interrupt(u32 irq)
 		if (!(inb(PIC1) & 1u << IRQ_SPURIOUS))
 			return;
 	}
-	/* Of the second controller's only a spurious one can come. */
+	/* None comes of the second controller's, which are masked. */
 	outb(PIC1, PIC_EOI);
 }
 

@@ -61,6 +61,11 @@ bool vm_signals(struct vm_context *ctx)
 	return false;
 }
 
+void balance_apart(struct vm_context *ctx, u64 when)
+{
+	CHECK("apart", ctx == &ring_vm && when <= now);
+}
+
 bool vm_hold(void *ctx, u64 gpa, u64 bytes)
 {
 	u64 page;

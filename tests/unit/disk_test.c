@@ -37,6 +37,15 @@ void vm_device_interrupt(struct vm_context *ctx, u32 device)
 	(void)device;
 }
 
+static u32 aparts;
+
+void balance_apart(struct vm_context *ctx, u64 when)
+{
+	(void)ctx;
+	CHECK_EQ("now", when, now);
+	aparts++;
+}
+
 bool vm_signals(struct vm_context *ctx)
 {
 	(void)ctx;
@@ -770,6 +779,38 @@ static void resized(void **state)
 	free(ctx);
 }
 
+/* The launcher is told to keep out when one request follows another, not by one. */
+static void apart(void **state)
+{
+	struct vm_context *ctx = calloc(1, sizeof(*ctx));
+	u32 i;
+
+	(void)state;
+	ctx->state = aligned_alloc(PAGE_SIZE, sizeof(*ctx->state));
+	memset(ctx->state, 0, sizeof(*ctx->state));
+	make(&plain, 0);
+	dev->ctx = ctx;
+	aparts = 0;
+	for (i = 0; i < 3; i++) {
+		submit(PLEX86_BLK_OP_READ, 0, i, 1, 512);
+		work();
+		now += MS / 10;
+		done(0, 0);
+		work();
+		CHECK_EQ("one", aparts, 0);
+		now += 2 * MS;
+	}
+	for (i = 0; i < 3; i++) {
+		submit(PLEX86_BLK_OP_READ, 0, i, 1, 512);
+		work();
+		CHECK_EQ("one after the other", aparts, i);
+		done(0, 0);
+		now += MS / 2;
+	}
+	free(ctx->state);
+	free(ctx);
+}
+
 static void serial(void **state)
 {
 	struct disk_options o = { .serial = "abc-123" };
@@ -857,7 +898,7 @@ int main(void)
 		TEST(no_cache), TEST(errors), TEST(flush_is_the_mediums),
 		TEST(reset), TEST(reset_is_not_slept_over),
 		TEST(turn_ends), TEST(limited), TEST(limited_bytes), TEST(many),
-		TEST(resized), TEST(serial), TEST(hostile),
+		TEST(resized), TEST(apart), TEST(serial), TEST(hostile),
 	};
 
 	return RUN_TESTS("disk", tests, NULL, NULL);
