@@ -22,6 +22,9 @@ T ?=
 override APPEND := $(value APPEND)
 export LINE KERNEL_SRC JOBS V BUSYBOX APPEND
 
+ifneq ($(words $(CURDIR)),1)
+$(error $(CURDIR): make cannot work in a directory whose name has a space; move the clone to another)
+endif
 B := build
 KNOWN := 6.12 6.1
 ifeq ($(filter $(LINE),$(KNOWN)),)
@@ -55,7 +58,7 @@ run-check: $(B)/plex86
 	none) ;; \
 	keys) $(B)/plex86 host > /dev/null || { $(B)/plex86 host >&2; \
 		echo 'make $(GOAL): this machine has nothing to keep guest programs from the monitor;' \
-			'if a guest program may have your rights, say make $(GOAL) ISOLATION=none' >&2; \
+			'if the jail is enough (docs/security.md), say make $(GOAL) ISOLATION=none' >&2; \
 		exit 1; } ;; \
 	*) echo 'make $(GOAL): ISOLATION=$(ISOLATION): no such way; say keys or none' >&2; exit 1 ;; \
 	esac
@@ -223,8 +226,13 @@ $(foreach line,$(KNOWN),$(eval $(call line_rules,$(line))))
 
 # --- The guest's user space
 
-$(B)/busybox/bin/busybox: tools/busybox tools/apt $(BUSYBOX) | deps-host
+$(B)/busybox/bin/busybox: tools/busybox tools/apt $(B)/busybox.from $(BUSYBOX) | deps-host
 	@tools/busybox $(B)/busybox
+
+# Which one was asked for.
+$(B)/busybox.from: FORCE
+	@mkdir -p $(B)
+	@echo '$(BUSYBOX)' | cmp -s - $@ || echo '$(BUSYBOX)' > $@
 
 $(B)/initramfs.cpio.gz: $(B)/busybox/bin/busybox tools/mkinitramfs \
 		$(shell find tools/initramfs) | deps-host

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -238,6 +239,14 @@ static u32 input_room(const struct console *con)
 	return INPUT_BYTES - (con->in_prod - con->in_cons);
 }
 
+/* Is this terminal no more?  Then nobody can reach the guest. */
+static bool hung_up(const struct console *con)
+{
+	struct termios now;
+
+	return con->terminal && tcgetattr(con->in, &now) && errno == EIO;
+}
+
 static void read_input(struct console *con)
 {
 	u8 buf[4096];
@@ -247,7 +256,14 @@ static void read_input(struct console *con)
 	if (room > sizeof(buf))
 		room = sizeof(buf);
 	n = read(con->in, buf, room);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EIO))
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0 && hung_up(con)) {
+		con->in = -1;
+		raise(SIGHUP);	/* which the kernel sends its session's leader only */
+		return;
+	}
+	if (n < 0 && errno == EIO)
 		return;
 	if (n <= 0) {
 		con->in = -1;		/* end of input; the guest goes on */

@@ -64,9 +64,13 @@ static const char *run(struct vm_context *ctx, char *line)
 	char *rest = line, *name = strsep(&rest, " ");
 	size_t i;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (!strcmp(commands[i].name, name))
-			return commands[i].run(ctx, rest ? rest : "");
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name))
+			continue;
+		if (!rest || !*rest || strchr(rest, ' '))
+			return "it wants one device: disk1, net1, ..., in the order of --disk and --net";
+		return commands[i].run(ctx, rest);
+	}
 	return "no such command; remove NAME or resize NAME, of a device: disk1, net1, ...";
 }
 

@@ -736,6 +736,8 @@ static int check_format(struct disk_file *f, const struct disk_options *o)
 	if (o->raw)
 		return 0;
 	start = aligned_alloc(BOUNCE_ALIGN, BOUNCE_ALIGN);
+	if (start)
+		memset(start, 0, sizeof(qcow2));	/* it may be shorter */
 	if (!start || pread(f->fd, start, f->medium.block_bytes, 0) < 0)
 		ret = wrong(f, strerror(errno));
 	else if (!memcmp(start, qcow2, sizeof(qcow2)))
@@ -817,8 +819,8 @@ struct medium *disk_file_open(const struct disk_options *o, u32 number)
 	f->overlay = -1;
 	f->direct = o->cache == CACHE_NONE;
 	f->through = o->cache == CACHE_WRITETHROUGH && !o->snapshot;
-	if (open_file(f, o) || find_blocks(f, o) || check_size(f) ||
-	    check_format(f, o) || (o->snapshot && make_overlay(f))) {
+	if (open_file(f, o) || find_blocks(f, o) || check_format(f, o) ||
+	    check_size(f) || (o->snapshot && make_overlay(f))) {
 		file_close(&f->medium);
 		return NULL;
 	}
