@@ -77,6 +77,7 @@ bool __real_queue_next(struct queue *q, struct request *req);
 void __real_queue_complete(struct queue *q, u32 id, u16 status, u16 flags,
 			   u32 bytes);
 void __real_queue_detach(struct queue *q);
+int __real_jail_note_inherited(struct vm_context *ctx);
 void __real_devices_start(struct vm_context *ctx);
 void __real_devices_wait(struct vm_context *ctx, struct waits *waits);
 void __real_devices_work(struct vm_context *ctx, const struct waits *waits);
@@ -86,6 +87,7 @@ bool __wrap_queue_next(struct queue *q, struct request *req);
 void __wrap_queue_complete(struct queue *q, u32 id, u16 status, u16 flags,
 			   u32 bytes);
 void __wrap_queue_detach(struct queue *q);
+int __wrap_jail_note_inherited(struct vm_context *ctx);
 void __wrap_devices_start(struct vm_context *ctx);
 void __wrap_devices_wait(struct vm_context *ctx, struct waits *waits);
 void __wrap_devices_work(struct vm_context *ctx, const struct waits *waits);
@@ -684,11 +686,12 @@ static void obey(struct vm_context *ctx, const char *line)
 }
 
 /*
- * The file that HOSTILE names, and the one beside it: before main(), since the
- * jail lets no other file be opened.
+ * The file that HOSTILE names, and the one beside it: before the jail lets no file
+ * be opened, and after it has noted which descriptors are to be closed.
  */
-__attribute__((constructor)) static void open_orders(void)
+int __wrap_jail_note_inherited(struct vm_context *ctx)
 {
+	int ret = __real_jail_note_inherited(ctx);
 	const char *name = getenv("HOSTILE");
 	char done[512];
 
@@ -698,7 +701,7 @@ __attribute__((constructor)) static void open_orders(void)
 		h.done_fd = open(done, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	}
 	if (h.orders_fd >= 0 && h.done_fd >= 0)
-		return;
+		return ret;
 	complain("hostile: HOSTILE=%s: %s; let it name a file with orders",
 		 name ? name : "", name ? strerror(errno) : "not set");
 	exit(EXIT_CANNOT);

@@ -8,8 +8,8 @@
 include Makefile
 
 hostile := $(BUILD)/hostile
-wrapped := queue_next queue_complete queue_detach devices_start devices_wait \
-	devices_work devices_stop
+wrapped := jail_note_inherited queue_next queue_complete queue_detach \
+	devices_start devices_wait devices_work devices_stop
 
 all: $(hostile)/plex86
 
