@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 
 from lib import PLEX86, hold, run, same, shown
 
@@ -27,3 +28,12 @@ def report(path, status=None):
 
 def faults(said):
     return {i["address"]: i["name"] for i in said["instructions"] if i["verdict"] == "fault"}
+
+
+def table_of(image):
+    """The kernel's offset, where its table of sites is in the file, and the sites."""
+    at = image.note() + 20
+    offset, start, end = struct.unpack_from("<III", image.data, at + 4)
+    where = image.at(start - offset)
+    return offset, where, [list(struct.unpack_from("<IBBH", image.data, where + i))
+                           for i in range(0, end - start, 8)]
