@@ -404,14 +404,19 @@ static void disk_wait(struct device *dev, struct waits *waits)
 		waits_until(waits, iops > bps ? iops : bps);
 }
 
-/* May this disk keep a processor busy with looking out? */
+/*
+ * May this disk keep a processor busy with looking out?  Not for what goes through
+ * the host's cache and was not done at once: a worker of the kernel's copies it,
+ * and wants the processor.
+ */
 static bool eager(const struct disk *disk)
 {
 	const struct vm_context *ctx = disk->device.ctx;
+	bool direct = disk->options.cache == CACHE_NONE;
 
 	return ctx && ctx->balance.on && !ctx->balance.joined &&
 	       !disk->device.resetting && !disk->waiting &&
-	       (!disk->in_flight || disk->medium->ops->ready);
+	       (!disk->in_flight || (direct && disk->medium->ops->ready));
 }
 
 static void disk_work(struct device *dev, const struct waits *waits)
