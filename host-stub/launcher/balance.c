@@ -10,7 +10,9 @@
  * then is their next place.
  *
  * The launcher is with them while they have little to do: then they mostly wait
- * for each other, and to be woken by who gives up the same processor is quick.
+ * for each other, and to be woken by who gives up the same processor is quick.  With
+ * a device to serve that is busy it keeps out, or the scheduler would have it run
+ * where it is woken: there the guest looks out for what it does meanwhile.
  */
 #include "launcher.h"
 
@@ -80,13 +82,21 @@ static void times(struct vm_context *ctx, u64 *ran, u64 *waited)
 	}
 }
 
-/* Has the launcher run where the spaces do, or on any processor, if it may. */
-static void join(struct balance *b, bool on)
+static void place_launcher(struct balance *b, enum launcher_place place)
 {
-	if (b->joined != on &&
-	    !sched_setaffinity(0, sizeof(b->place),
-			       on ? &b->place : &b->allowed))
-		b->joined = on;
+	const cpu_set_t *set = &b->allowed;
+	cpu_set_t others;
+
+	if (b->launcher == place)
+		return;
+	if (place == LAUNCHER_JOINED) {
+		set = &b->place;
+	} else if (place == LAUNCHER_APART) {
+		CPU_XOR(&others, &b->allowed, &b->place);
+		set = &others;
+	}
+	if (!sched_setaffinity(0, sizeof(*set), set))
+		b->launcher = place;
 }
 
 /*
@@ -96,16 +106,10 @@ static void join(struct balance *b, bool on)
 void balance_apart(struct vm_context *ctx, u64 now)
 {
 	struct balance *b = &ctx->balance;
-	cpu_set_t others;
 
 	b->apart_ns = now + APART_MS * NS_PER_MS;
-	if (!b->joined)
-		return;
-	/* Elsewhere first: it would stay for a while where it is. */
-	CPU_AND(&others, &b->allowed, &b->place);
-	CPU_XOR(&others, &b->allowed, &others);
-	sched_setaffinity(0, sizeof(others), &others);
-	join(b, false);
+	if (b->pinned)
+		place_launcher(b, LAUNCHER_APART);
 }
 
 static void pin(struct vm_context *ctx)
@@ -130,7 +134,7 @@ void balance_start(struct vm_context *ctx)
 {
 	struct balance *b = &ctx->balance;
 
-	join(b, false);		/* of an earlier boot */
+	place_launcher(b, LAUNCHER_FREE);	/* of an earlier boot */
 	memset(b, 0, sizeof(*b));
 	if (sched_getaffinity(0, sizeof(b->allowed), &b->allowed) ||
 	    CPU_COUNT(&b->allowed) < 2)
@@ -162,13 +166,13 @@ int balance_work(struct vm_context *ctx)
 		b->look_ns = now + LOOK_MS * NS_PER_MS;
 		/* A hand-over is a short wait, too. */
 		if (waited > ran / 2 && waited > LOOK_MS * NS_PER_MS / 4) {
-			join(b, false);
+			place_launcher(b, LAUNCHER_FREE);
 			allow(ctx, &b->allowed);
 			b->pinned = false;
 			b->look_ns = now + SETTLE_MS * NS_PER_MS;
-		} else {
-			join(b, now >= b->apart_ns &&
-			     ran < LOOK_MS * NS_PER_MS / LITTLE);
+		} else if (now >= b->apart_ns) {
+			place_launcher(b, ran < LOOK_MS * NS_PER_MS / LITTLE ?
+						LAUNCHER_JOINED : LAUNCHER_FREE);
 		}
 	}
 	return (int)((b->look_ns - now) / NS_PER_MS) + 1;

@@ -9,8 +9,8 @@
  *
  * Waking a process on another processor takes longer than many a request.  So
  * as long as one thing follows the other quickly, a disk looks out for the next,
- * request or completion, instead of sleeping, and says so (state.attentive): a
- * guest that halts meanwhile looks out for its answer.
+ * request or completion, instead of sleeping; and it says that it is at work
+ * (state.attentive): a guest that halts meanwhile looks out for its answer.
  *
  * Guest RAM that a read goes to is held from submission to completion, so that
  * the guest executes nothing that is being written.
@@ -25,8 +25,10 @@
 #define SEGS		128u
 #define REQUEST_BYTES	(1u << 20)
 #define RANGE_BYTES	(1ull << 30)	/* of one DISCARD or WRITE_ZEROES */
-#define CHUNK		8u		/* submitted before completions are told */
+#define CHUNK		8u		/* submitted before completions are told; */
+#define CHUNK_BYTES	(256u << 10)	/* or so much: the guest goes on meanwhile */
 #define LOOK_OUT_NS	200000u		/* what is quick, and how long to look out */
+#define YIELD_NS	5000u		/* others may run then: workers of the kernel's */
 #define BUSY_NS		1000000u	/* from a request to the next: work */
 #define TURN_NS		1000000u	/* before others have their turn */
 #define OTHERS_NS	50000u		/* how often to see whether they want it */
@@ -244,12 +246,24 @@ static void go(struct disk *disk)
 	device_tell(&disk->device);
 }
 
+/*
+ * Is there something to look out for?  Not for what goes through the host's cache
+ * and was not done at once: a worker of the kernel's copies it, and wants the
+ * processor.
+ */
+static bool expectant(const struct disk *disk)
+{
+	return !disk->waiting &&
+	       (!disk->in_flight || (disk->options.cache == CACHE_NONE &&
+				     disk->medium->ops->ready));
+}
+
 /* Hands to the medium what may go now. */
 static void pass(struct disk *disk)
 {
 	struct disk_request *dr;
-	u64 now = now_ns();
-	u32 some = 0;
+	u64 now = now_ns(), bytes = 0;
+	u32 some = 0, chunk = 0;
 
 	while ((dr = disk->waiting)) {
 		bool counts = dr->req.op != PLEX86_BLK_OP_FLUSH;
@@ -274,16 +288,24 @@ static void pass(struct disk *disk)
 		disk->in_flight++;
 		disk->events++;
 		disk->medium->ops->submit(disk->medium, dr);
-		if (!(++some % CHUNK))
+		some++;
+		chunk++;
+		bytes += dr->req.bytes;
+		if (chunk == CHUNK || bytes >= CHUNK_BYTES) {
 			go(disk);
+			chunk = 0;
+			bytes = 0;
+		}
 	}
-	if (some % CHUNK)
+	if (chunk)
 		go(disk);
 	if (!some)
 		return;
-	if (disk->device.ctx && now - disk->passed_ns < BUSY_NS)
+	if (disk->device.ctx && now - disk->passed_ns < BUSY_NS &&
+	    expectant(disk))
 		balance_apart(disk->device.ctx, now);
-	disk->passed_ns = now;
+	/* Much may have been copied meanwhile. */
+	disk->passed_ns = now_ns();
 }
 
 static bool ready(const struct disk *disk)
@@ -307,10 +329,9 @@ static bool others_want(struct disk *disk, const struct waits *waits, u64 now)
 static bool look_out(struct disk *disk, const struct waits *waits)
 {
 	struct vm_context *ctx = disk->device.ctx;
-	u64 now = now_ns(), until = now + LOOK_OUT_NS;
+	u64 now = now_ns(), until = now + LOOK_OUT_NS, yield = now + YIELD_NS;
 	u32 n;
 
-	__atomic_store_n(&ctx->state->attentive, 1, __ATOMIC_RELAXED);
 	for (n = 0; n < QUEUES_MAX; n++)
 		queue_quiet(&disk->device.queue[n]);
 	for (;;) {
@@ -319,6 +340,10 @@ static bool look_out(struct disk *disk, const struct waits *waits)
 		if (devices_pending(ctx) || ready(disk) || now >= until)
 			return true;
 		__builtin_ia32_pause();
+		if (now >= yield) {
+			sched_yield();
+			yield = now + YIELD_NS;
+		}
 		now = now_ns();
 	}
 }
@@ -404,50 +429,54 @@ static void disk_wait(struct device *dev, struct waits *waits)
 		waits_until(waits, iops > bps ? iops : bps);
 }
 
-/*
- * May this disk keep a processor busy with looking out?  Not for what goes through
- * the host's cache and was not done at once: a worker of the kernel's copies it,
- * and wants the processor.
- */
+/* May this disk keep a processor busy with looking out? */
 static bool eager(const struct disk *disk)
 {
 	const struct vm_context *ctx = disk->device.ctx;
-	bool direct = disk->options.cache == CACHE_NONE;
 
-	return ctx && ctx->balance.on && !ctx->balance.joined &&
-	       !disk->device.resetting && !disk->waiting &&
-	       (!disk->in_flight || (direct && disk->medium->ops->ready));
+	return ctx && ctx->balance.launcher == LAUNCHER_APART &&
+	       !disk->device.resetting;
+}
+
+/* Tells the guest whether it shall look out for its answers. */
+static void attend(struct disk *disk, bool attentive)
+{
+	if (disk->device.ctx)
+		__atomic_store_n(&disk->device.ctx->state->attentive, attentive,
+				 __ATOMIC_RELAXED);
 }
 
 static void disk_work(struct device *dev, const struct waits *waits)
 {
 	struct disk *disk = disk_of(dev);
 	u64 now = now_ns(), end = now + TURN_NS;
+	bool attentive;
 
 	disk->more = false;
 	disk->others_ns = now + OTHERS_NS;
 	for (;;) {
-		bool quick;
-
+		attentive = now - disk->seen_ns < LOOK_OUT_NS && eager(disk);
 		disk->medium->ops->work(disk->medium, waits);
 		take(disk);
+		if (attentive)
+			attend(disk, true);
 		pass(disk);
 		device_tell(dev);
 		if (disk->events == disk->seen)
 			break;
 		disk->seen = disk->events;
 		now = now_ns();
-		quick = now - disk->seen_ns < LOOK_OUT_NS;
 		disk->seen_ns = now;
-		if (now > end || (quick && eager(disk) &&
-				  !look_out(disk, waits))) {
+		attentive = attentive && expectant(disk);
+		if (now > end ||
+		    (attentive && !look_out(disk, waits))) {
 			disk->more = !dev->resetting;
 			break;
 		}
+		now = now_ns();
 	}
-	if (dev->ctx)
-		__atomic_store_n(&dev->ctx->state->attentive, 0,
-				 __ATOMIC_RELAXED);
+	if (!disk->more || !attentive)
+		attend(disk, false);
 }
 
 static void disk_close(struct device *dev)

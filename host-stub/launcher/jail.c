@@ -104,6 +104,7 @@ static const struct rule space_rules[] = {
 	ANY(futex, ALL), ANY(timer_settime, ALL), ANY(clock_gettime, ALL),
 	ANY(sigaltstack, ALL), ANY(rt_sigreturn, ALL), ANY(rt_sigprocmask, ALL),
 	ANY(nanosleep, ALL), ANY(restart_syscall, ALL), ANY(exit_group, ALL),
+	ANY(sched_yield, ALL),
 };
 
 _Static_assert(SPACES == 6, "there is a KICK() for each space");

@@ -86,10 +86,16 @@ struct control {
 };
 
 /* Where the spaces run; balance.c. */
+enum launcher_place {
+	LAUNCHER_FREE,		/* on any processor it may be on */
+	LAUNCHER_JOINED,	/* where the spaces are */
+	LAUNCHER_APART,		/* not there */
+};
+
 struct balance {
 	bool on;		/* there is more than one processor */
 	bool pinned;
-	bool joined;		/* the launcher is there, too */
+	enum launcher_place launcher;
 	cpu_set_t allowed, place;
 	u64 ran, waited;	/* when last looked at, ns */
 	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */

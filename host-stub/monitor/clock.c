@@ -17,7 +17,8 @@
 #include "sys.h"
 
 #define NS_PER_S	1000000000ull
-#define LOOK_OUT	4000u		/* PAUSEs; some 40 to 250 us */
+#define LOOK_OUT	16000u		/* PAUSEs; some 0.2 to 0.9 ms */
+#define YIELD		512u		/* of those, until others may run */
 #define TIMER_NEVER	(~0ull)
 /* Farther deadlines are cut to this (292 years would overflow the host's). */
 #define TIMER_FARTHEST	(NS_PER_S * 3600 * 24 * 365)
@@ -167,7 +168,9 @@ static bool pending(struct plex86_info *info)
 
 /*
  * Looks out for a moment instead of sleeping, while the launcher does so too: to
- * be woken would take longer.  It need not kick us meanwhile.
+ * be woken would take longer.  It need not kick us meanwhile.  What it waits for
+ * may need this processor, such as a worker of the kernel's that ends a write: so
+ * this yields to them, which a process that only runs would not.
  */
 static void look_out(struct state *state)
 {
@@ -177,8 +180,11 @@ static void look_out(struct state *state)
 	for (i = 0; i < LOOK_OUT && !pending(state->vm.info) &&
 	     !__atomic_load_n(&state->page_wanted, __ATOMIC_SEQ_CST) &&
 	     !__atomic_load_n(&this_space()->kicked, __ATOMIC_RELAXED) &&
-	     __atomic_load_n(&state->attentive, __ATOMIC_RELAXED); i++)
+	     __atomic_load_n(&state->attentive, __ATOMIC_RELAXED); i++) {
 		__builtin_ia32_pause();
+		if (i % YIELD == YIELD - 1)
+			sys3(__NR_sched_yield, 0, 0, 0);
+	}
 	__atomic_store_n(&state->alert, 0, __ATOMIC_SEQ_CST);
 }
 

@@ -19,10 +19,12 @@
 #define MS	1000000ull
 
 static u64 now = 1000000 * MS;
+static u64 tick;		/* what it takes to ask */
 
 /* The rest of the launcher. */
 u64 now_ns(void)
 {
+	now += tick;
 	return now;
 }
 
@@ -81,12 +83,15 @@ struct medium *disk_nbd_open(const struct disk_options *options, u32 number)
 	return NULL;
 }
 
+static struct device *dev;
+
 /* A medium that has done nothing before it is told to. */
 static struct {
 	struct medium medium;
 	struct disk_request *got[256];	/* submitted, and not done yet */
 	u32 count, submitted;
 	bool at_once;			/* done while it is submitted */
+	bool attentive;			/* the guest was to look out then */
 } record;
 
 static void record_submit(struct medium *m, struct disk_request *dr)
@@ -97,6 +102,7 @@ static void record_submit(struct medium *m, struct disk_request *dr)
 	CHECK("medium", !(dr->at % m->block_bytes) &&
 			!(dr->bytes % m->block_bytes));
 	record.submitted++;
+	record.attentive = dev->ctx && dev->ctx->state->attentive;
 	if (record.at_once) {
 		disk_done(dr, 0);
 		return;
@@ -143,7 +149,6 @@ static void done(u32 n, int error)
 	disk_done(dr, error);
 }
 
-static struct device *dev;
 static struct plex86_dev *page;
 static u8 *ram;
 static struct queue_state qs;
@@ -790,12 +795,10 @@ static void apart(void **state)
 	memset(ctx->state, 0, sizeof(*ctx->state));
 	make(&plain, 0);
 	dev->ctx = ctx;
+	record.at_once = true;
 	aparts = 0;
 	for (i = 0; i < 3; i++) {
 		submit(PLEX86_BLK_OP_READ, 0, i, 1, 512);
-		work();
-		now += MS / 10;
-		done(0, 0);
 		work();
 		CHECK_EQ("one", aparts, 0);
 		now += 2 * MS;
@@ -804,9 +807,69 @@ static void apart(void **state)
 		submit(PLEX86_BLK_OP_READ, 0, i, 1, 512);
 		work();
 		CHECK_EQ("one after the other", aparts, i);
+		now += MS / 2;
+	}
+	record.at_once = false;
+	aparts = 0;
+	for (i = 0; i < 3; i++) {
+		submit(PLEX86_BLK_OP_READ, 0, i, 1, 512);
+		work();
+		CHECK_EQ("copied by a worker", aparts, 0);
 		done(0, 0);
 		now += MS / 2;
 	}
+	free(ctx->state);
+	free(ctx);
+}
+
+/*
+ * Guest and launcher look out while one request follows the other quickly, but the
+ * launcher not for a worker, and neither when there is one processor.
+ */
+static void attentive(void **state)
+{
+	static const struct {
+		enum launcher_place place;
+		bool at_once, attentive, looks;
+		u64 after;
+	} cases[] = {
+		{ LAUNCHER_APART, true, true, true, MS / 10 },
+		{ LAUNCHER_APART, true, false, false, MS },
+		{ LAUNCHER_APART, false, true, false, MS / 10 },
+		{ LAUNCHER_JOINED, true, false, false, MS / 10 },
+		{ LAUNCHER_FREE, true, false, false, MS / 10 },
+	};
+	struct vm_context *ctx = calloc(1, sizeof(*ctx));
+	u32 i;
+
+	(void)state;
+	ctx->state = aligned_alloc(PAGE_SIZE, sizeof(*ctx->state));
+	memset(ctx->state, 0, sizeof(*ctx->state));
+	make(&plain, 0);
+	dev->ctx = ctx;
+	tick = 1000;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		u64 before;
+
+		ctx->balance.launcher = LAUNCHER_FREE;
+		record.at_once = true;
+		submit(PLEX86_BLK_OP_READ, 0, 1, 1, 512);
+		work();
+		now += cases[i].after;
+		before = now;
+		ctx->balance.launcher = cases[i].place;
+		record.at_once = cases[i].at_once;
+		submit(PLEX86_BLK_OP_READ, 0, 2, 1, 512);
+		work();
+		CHECK_EQ("the guest", record.attentive, cases[i].attentive);
+		CHECK_EQ("the launcher", now - before > MS / 5, cases[i].looks);
+		CHECK_EQ("the guest, later", ctx->state->attentive, 0);
+		if (!cases[i].at_once)
+			done(0, 0);
+		now += MS;
+		work();
+	}
+	tick = 0;
 	free(ctx->state);
 	free(ctx);
 }
@@ -898,7 +961,8 @@ int main(void)
 		TEST(no_cache), TEST(errors), TEST(flush_is_the_mediums),
 		TEST(reset), TEST(reset_is_not_slept_over),
 		TEST(turn_ends), TEST(limited), TEST(limited_bytes), TEST(many),
-		TEST(resized), TEST(apart), TEST(serial), TEST(hostile),
+		TEST(resized), TEST(apart), TEST(attentive), TEST(serial),
+		TEST(hostile),
 	};
 
 	return RUN_TESTS("disk", tests, NULL, NULL);
