@@ -10,19 +10,23 @@
  * then is their next place.
  *
  * The launcher is with them while they have little to do: then they mostly wait
- * for each other, and to be woken by who gives up the same processor is quick.  With
- * a device to serve that is busy it keeps out, or the scheduler would have it run
- * where it is woken: there the guest looks out for what it does meanwhile.
+ * for each other, and to be woken by who gives up the same processor is quick.  So
+ * it is while both have much to do, but what they do on two processors is hardly more
+ * than one can: on a virtual machine much of that is to wake each other, and a peer
+ * of the guest's that runs on this machine may want the other.  With a disk to serve
+ * that is busy it keeps out, or the scheduler would have it run where it is woken:
+ * there the guest looks out for what it does meanwhile.
  */
 #include "launcher.h"
 
 #include <string.h>
+#include <unistd.h>
 
-#define LOOK_MS		250	/* how often a pinned VM is looked at */
-#define SETTLE_MS	100	/* how long it is let go */
-#define LITTLE		8	/* of a processor's time: one part in so many */
-#define APART_MS	500	/* the launcher had work, and may soon have more */
 #define NS_PER_MS	1000000ull
+#define LOOK_NS		(250 * NS_PER_MS)	/* a pinned VM is looked at so often, */
+#define SETTLE_NS	(100 * NS_PER_MS)	/* and is let go for so long */
+#define APART_NS	(500 * NS_PER_MS)	/* the launcher may soon have more work */
+#define TOGETHER_NS	(4000 * NS_PER_MS)	/* before it is seen what they do apart */
 
 static void allow(struct vm_context *ctx, const cpu_set_t *set)
 {
@@ -57,29 +61,41 @@ static int processor_of(pid_t pid)
 	return cpu;
 }
 
-/* What the spaces have run and waited to run since they began, in ns. */
-static void times(struct vm_context *ctx, u64 *ran, u64 *waited)
+/* Adds what process @pid has run and waited to run since it began. */
+static void add_times(pid_t pid, struct run_times *t)
 {
 	char name[32];
+	u64 ran, waited;
+	FILE *file;
+
+	snprintf(name, sizeof(name), "/proc/%d/schedstat", pid);
+	file = fopen(name, "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2) {
+		t->ran += ran;
+		t->waited += waited;
+	}
+	fclose(file);
+}
+
+/* What the spaces, and the launcher, did since this was last asked. */
+static void times(struct vm_context *ctx, struct run_times *spaces,
+		  struct run_times *own)
+{
+	struct balance *b = &ctx->balance;
+	struct run_times was[2] = { b->spaces, b->own };
 	u32 i;
 
-	*ran = 0;
-	*waited = 0;
-	for (i = 0; i < SPACES; i++) {
-		u64 run, wait;
-		FILE *file;
-
-		snprintf(name, sizeof(name), "/proc/%d/schedstat",
-			 ctx->spaces[i]);
-		file = fopen(name, "re");
-		if (!file)
-			continue;
-		if (fscanf(file, "%" SCNu64 " %" SCNu64, &run, &wait) == 2) {
-			*ran += run;
-			*waited += wait;
-		}
-		fclose(file);
-	}
+	memset(&b->spaces, 0, sizeof(b->spaces));
+	memset(&b->own, 0, sizeof(b->own));
+	for (i = 0; i < SPACES; i++)
+		add_times(ctx->spaces[i], &b->spaces);
+	add_times(getpid(), &b->own);
+	*spaces = (struct run_times){ b->spaces.ran - was[0].ran,
+				      b->spaces.waited - was[0].waited };
+	*own = (struct run_times){ b->own.ran - was[1].ran,
+				   b->own.waited - was[1].waited };
 }
 
 static void place_launcher(struct balance *b, enum launcher_place place)
@@ -107,7 +123,7 @@ void balance_apart(struct vm_context *ctx, u64 now)
 {
 	struct balance *b = &ctx->balance;
 
-	b->apart_ns = now + APART_MS * NS_PER_MS;
+	b->apart_ns = now + APART_NS;
 	if (b->pinned)
 		place_launcher(b, LAUNCHER_APART);
 }
@@ -115,6 +131,7 @@ void balance_apart(struct vm_context *ctx, u64 now)
 static void pin(struct vm_context *ctx)
 {
 	struct balance *b = &ctx->balance;
+	struct run_times spaces, own;
 	pid_t pid = (pid_t)__atomic_load_n(&ctx->state->active_pid,
 					   __ATOMIC_SEQ_CST);
 	int cpu = processor_of(pid ? pid : ctx->spaces[0]);
@@ -125,8 +142,8 @@ static void pin(struct vm_context *ctx)
 	CPU_SET(cpu, &b->place);
 	allow(ctx, &b->place);
 	b->pinned = true;
-	times(ctx, &b->ran, &b->waited);
-	b->look_ns = now_ns() + LOOK_MS * NS_PER_MS;
+	times(ctx, &spaces, &own);
+	b->look_ns = now_ns() + LOOK_NS;
 }
 
 /* balance_start() - the spaces were just started */
@@ -143,6 +160,27 @@ void balance_start(struct vm_context *ctx)
 	pin(ctx);
 }
 
+/* Where the launcher shall be, by what was done since the last look. */
+static enum launcher_place decide(struct balance *b, const struct run_times *spaces,
+				  const struct run_times *own, u64 now)
+{
+	u64 both = spaces->ran + own->ran;
+
+	if (now < b->apart_ns)
+		return b->launcher;
+	if (spaces->ran >= LOOK_NS / 8) {
+		if (spaces->ran > LOOK_NS / 8 * 7 || own->ran < LOOK_NS / 8)
+			return LAUNCHER_FREE;
+		if (b->launcher == LAUNCHER_JOINED)
+			return both < LOOK_NS / 8 * 7 || now < b->leave_ns ?
+				LAUNCHER_JOINED : LAUNCHER_FREE;
+		if (both > LOOK_NS / 4 * 5)
+			return LAUNCHER_FREE;
+	}
+	b->leave_ns = now + TOGETHER_NS;
+	return LAUNCHER_JOINED;
+}
+
 /*
  * balance_work() - to be called now and then
  *
@@ -151,29 +189,30 @@ void balance_start(struct vm_context *ctx)
 int balance_work(struct vm_context *ctx)
 {
 	struct balance *b = &ctx->balance;
-	u64 now = now_ns(), ran, waited;
+	struct run_times spaces, own;
+	enum launcher_place place;
+	u64 now = now_ns(), waited;
 
 	if (!b->on)
 		return -1;
 	if (now >= b->look_ns && !b->pinned) {
 		pin(ctx);
 	} else if (now >= b->look_ns) {
-		times(ctx, &ran, &waited);
-		ran -= b->ran;
-		waited -= b->waited;
-		b->ran += ran;
-		b->waited += waited;
-		b->look_ns = now + LOOK_MS * NS_PER_MS;
+		times(ctx, &spaces, &own);
+		b->look_ns = now + LOOK_NS;
+		place = decide(b, &spaces, &own, now);
+		/* For the launcher they may wait. */
+		waited = spaces.waited;
+		if (place == LAUNCHER_JOINED)
+			waited -= own.ran < waited ? own.ran : waited;
 		/* A hand-over is a short wait, too. */
-		if (waited > ran / 2 && waited > LOOK_MS * NS_PER_MS / 4) {
-			place_launcher(b, LAUNCHER_FREE);
+		if (waited > spaces.ran / 2 && waited > LOOK_NS / 4) {
+			place = LAUNCHER_FREE;
 			allow(ctx, &b->allowed);
 			b->pinned = false;
-			b->look_ns = now + SETTLE_MS * NS_PER_MS;
-		} else if (now >= b->apart_ns) {
-			place_launcher(b, ran < LOOK_MS * NS_PER_MS / LITTLE ?
-						LAUNCHER_JOINED : LAUNCHER_FREE);
+			b->look_ns = now + SETTLE_NS;
 		}
+		place_launcher(b, place);
 	}
 	return (int)((b->look_ns - now) / NS_PER_MS) + 1;
 }

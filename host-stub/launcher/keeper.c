@@ -116,8 +116,8 @@ static int remove_named(struct keeper *k, const char *name)
 	return -EACCES;
 }
 
-/* "/proc/PID/stat" or "/proc/PID/schedstat", of a child of the launcher's? */
-static bool of_a_space(const struct keeper *k, const char *name)
+/* "/proc/PID/schedstat" of the launcher or a child of its, or a child's "stat"? */
+static bool of_this_vm(const struct keeper *k, const char *name)
 {
 	char text[1024], stat[64], *at;
 	int pid, end = 0, parent, fd;
@@ -126,6 +126,8 @@ static bool of_a_space(const struct keeper *k, const char *name)
 	if (sscanf(name, "/proc/%7d/%n", &pid, &end) != 1 || !end ||
 	    (strcmp(name + end, "stat") && strcmp(name + end, "schedstat")))
 		return false;
+	if (pid == k->launcher)
+		return !strcmp(name + end, "schedstat");
 	snprintf(stat, sizeof(stat), "/proc/%d/stat", pid);
 	fd = open(stat, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -149,7 +151,7 @@ static bool may_open(const struct keeper *k, const struct question *q)
 		(!q->name[kernel] ||
 		 !strcmp(q->name + kernel, CERTIFICATE_SUFFIX))) ||
 	       (o->initrd && !strcmp(q->name, o->initrd)) ||
-	       !strcmp(q->name, RESOLVER) || of_a_space(k, q->name);
+	       !strcmp(q->name, RESOLVER) || of_this_vm(k, q->name);
 }
 
 /* Sends @a, and descriptor @fd unless it is -1. */

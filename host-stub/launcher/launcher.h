@@ -92,14 +92,19 @@ enum launcher_place {
 	LAUNCHER_APART,		/* not there */
 };
 
+struct run_times {
+	u64 ran, waited;	/* ns; waited: was ready to run and did not */
+};
+
 struct balance {
 	bool on;		/* there is more than one processor */
 	bool pinned;
 	enum launcher_place launcher;
 	cpu_set_t allowed, place;
-	u64 ran, waited;	/* when last looked at, ns */
+	struct run_times spaces, own;	/* when last looked at */
 	u64 look_ns;		/* look again at, CLOCK_MONOTONIC */
 	u64 apart_ns;		/* until then the launcher keeps out */
+	u64 leave_ns;		/* from then on it may leave again */
 };
 
 /* What was found out of the host, before the jail was shut; host.c. */
