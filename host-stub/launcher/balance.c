@@ -79,23 +79,27 @@ static void add_times(pid_t pid, struct run_times *t)
 	fclose(file);
 }
 
+/* *@t is what has been added since @last, which becomes @now. */
+static void since(struct run_times *last, const struct run_times *now,
+		  struct run_times *t)
+{
+	t->ran = now->ran - last->ran;
+	t->waited = now->waited - last->waited;
+	*last = *now;
+}
+
 /* What the spaces, and the launcher, did since this was last asked. */
 static void times(struct vm_context *ctx, struct run_times *spaces,
 		  struct run_times *own)
 {
-	struct balance *b = &ctx->balance;
-	struct run_times was[2] = { b->spaces, b->own };
+	struct run_times spaces_now = { 0 }, own_now = { 0 };
 	u32 i;
 
-	memset(&b->spaces, 0, sizeof(b->spaces));
-	memset(&b->own, 0, sizeof(b->own));
 	for (i = 0; i < SPACES; i++)
-		add_times(ctx->spaces[i], &b->spaces);
-	add_times(getpid(), &b->own);
-	*spaces = (struct run_times){ b->spaces.ran - was[0].ran,
-				      b->spaces.waited - was[0].waited };
-	*own = (struct run_times){ b->own.ran - was[1].ran,
-				   b->own.waited - was[1].waited };
+		add_times(ctx->spaces[i], &spaces_now);
+	add_times(getpid(), &own_now);
+	since(&ctx->balance.spaces, &spaces_now, spaces);
+	since(&ctx->balance.own, &own_now, own);
 }
 
 static void place_launcher(struct balance *b, enum launcher_place place)
