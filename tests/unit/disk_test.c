@@ -84,6 +84,7 @@ struct medium *disk_nbd_open(const struct disk_options *options, u32 number)
 }
 
 static struct device *dev;
+static struct vm_context *ctx;	/* of some tests */
 
 /* A medium that has done nothing before it is told to. */
 static struct {
@@ -232,12 +233,26 @@ static int teardown(void **state)
 	if (dev)
 		dev->ops->close(dev);
 	dev = NULL;
+	if (ctx)
+		free(ctx->state);
+	free(ctx);
+	ctx = NULL;
 	free(page);
 	free(ram);
 	return 0;
 }
 
 static const struct disk_options plain;
+
+/* A disk without options, of a VM. */
+static void make_in_vm(void)
+{
+	ctx = calloc(1, sizeof(*ctx));
+	ctx->state = aligned_alloc(PAGE_SIZE, sizeof(*ctx->state));
+	memset(ctx->state, 0, sizeof(*ctx->state));
+	make(&plain, 0);
+	dev->ctx = ctx;
+}
 
 static void work(void)
 {
@@ -577,17 +592,17 @@ static void reset(void **state)
 /* What the launcher waits for, with this device alone: until when. */
 static u64 awaited(void)
 {
-	struct vm_context *ctx = calloc(1, sizeof(*ctx));
+	struct vm_context *alone = calloc(1, sizeof(*alone));
 	struct waits waits;
 	u64 until;
 
-	ctx->devices.device[ctx->devices.count++] = dev;
+	alone->devices.device[alone->devices.count++] = dev;
 	memset(&waits, 0, sizeof(waits));
 	waits_begin(&waits);
-	devices_wait(ctx, &waits);
+	devices_wait(alone, &waits);
 	until = waits.until_ns;
 	free(waits.fds);
-	free(ctx);
+	free(alone);
 	return until;
 }
 
@@ -759,13 +774,9 @@ static void many(void **state)
 static void resized(void **state)
 {
 	struct plex86_blk_config *config;
-	struct vm_context *ctx = calloc(1, sizeof(*ctx));
 
 	(void)state;
-	ctx->state = aligned_alloc(PAGE_SIZE, sizeof(*ctx->state));
-	memset(ctx->state, 0, sizeof(*ctx->state));
-	make(&plain, 0);
-	dev->ctx = ctx;
+	make_in_vm();
 	config = (void *)((u8 *)device_page(dev) + PLEX86_DEV_CONFIG);
 	record.medium.bytes = 10 * 512 + 100;
 	CHECK_EQ("resize", dev->ops->resize(dev), 0);
@@ -780,21 +791,15 @@ static void resized(void **state)
 	work();
 	CHECK_EQ("the last", record.submitted, 1);
 	done(0, 0);
-	free(ctx->state);
-	free(ctx);
 }
 
 /* The launcher is told to keep out when one request follows another, not by one. */
 static void apart(void **state)
 {
-	struct vm_context *ctx = calloc(1, sizeof(*ctx));
 	u32 i;
 
 	(void)state;
-	ctx->state = aligned_alloc(PAGE_SIZE, sizeof(*ctx->state));
-	memset(ctx->state, 0, sizeof(*ctx->state));
-	make(&plain, 0);
-	dev->ctx = ctx;
+	make_in_vm();
 	record.at_once = true;
 	aparts = 0;
 	for (i = 0; i < 3; i++) {
@@ -818,8 +823,6 @@ static void apart(void **state)
 		done(0, 0);
 		now += MS / 2;
 	}
-	free(ctx->state);
-	free(ctx);
 }
 
 /*
@@ -839,14 +842,10 @@ static void attentive(void **state)
 		{ LAUNCHER_JOINED, true, false, false, MS / 10 },
 		{ LAUNCHER_FREE, true, false, false, MS / 10 },
 	};
-	struct vm_context *ctx = calloc(1, sizeof(*ctx));
 	u32 i;
 
 	(void)state;
-	ctx->state = aligned_alloc(PAGE_SIZE, sizeof(*ctx->state));
-	memset(ctx->state, 0, sizeof(*ctx->state));
-	make(&plain, 0);
-	dev->ctx = ctx;
+	make_in_vm();
 	tick = 1000;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		u64 before;
@@ -870,8 +869,6 @@ static void attentive(void **state)
 		work();
 	}
 	tick = 0;
-	free(ctx->state);
-	free(ctx);
 }
 
 static void serial(void **state)
