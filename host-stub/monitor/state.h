@@ -145,7 +145,7 @@ struct state {
 
 	/* Between the monitor and the launcher. */
 	u32 kicked;		/* a kick is on its way */
-	u32 attentive;		/* the launcher waits for what the guest does next */
+	u32 attentive;		/* the launcher is at work, or waits for the guest */
 	u32 alert;		/* the guest is idle, and sees by itself what comes */
 	u32 page_wanted;	/* 0, or a page of RAM that shall be data, plus 1 */
 	u32 reset_wanted[PLEX86_MAX_DEVICES];	/* counts up */

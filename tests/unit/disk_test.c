@@ -827,7 +827,7 @@ static void apart(void **state)
 
 /*
  * Guest and launcher look out while one request follows the other quickly, but the
- * launcher not for a worker, and neither when there is one processor.
+ * launcher not for a worker, and neither where they share a processor.
  */
 static void attentive(void **state)
 {
