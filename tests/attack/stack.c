@@ -145,44 +145,47 @@ static void leftovers(void)
 	close(fds[1]);
 }
 
-/* A system call by INT 0x80 with NT set, which the gate's IRET leaves to the monitor. */
-static uint32_t call_nt(uint32_t nr, uint32_t a, uint32_t b, uint32_t c)
-{
-	uint32_t value;
+/*
+ * A system call by INT 0x80 with NT set, which the gate's IRET leaves to the monitor.  Its first
+ * argument is in ESI.
+ */
+#define INT80_NT						\
+	"pushl %%ebx\n\t"					\
+	"movl %%esi, %%ebx\n\t"					\
+	"pushfl\n\t"						\
+	"orl $0x4000, (%%esp)\n\t"				\
+	"popfl\n\t"						\
+	"int $0x80\n\t"						\
+	"pushfl\n\t"						\
+	"andl $~0x4000, (%%esp)\n\t"				\
+	"popfl\n\t"						\
+	"popl %%ebx\n\t"
 
-	__asm__ volatile("pushl %%ebx\n\t"
-			 "movl %2, %%ebx\n\t"
-			 "pushfl\n\t"
-			 "orl $0x4000, (%%esp)\n\t"
-			 "popfl\n\t"
-			 "int $0x80\n\t"
-			 "pushfl\n\t"
-			 "andl $~0x4000, (%%esp)\n\t"
-			 "popfl\n\t"
-			 "popl %%ebx"
-			 : "=a"(value)
-			 : "0"(nr), "S"(a), "c"(b), "d"(c) : "memory", "cc");
-	return value;
-}
-
-/* In the page that the gates keep a program's registers in there are none of the kernel's. */
+/*
+ * In the page that the gates keep a program's registers in there are none of the kernel's.
+ *
+ * The program's own are put there when it is interrupted.  So from the mark to the look at it EAX,
+ * ECX and EDX have only what the call takes and gives.
+ */
 static void kernel_registers(void)
 {
-	static const uint32_t marks[] = { 0x11111111, 0x22222222, 0x33333333 };
-	volatile uint32_t *page = (volatile uint32_t *)GATE_USER;
-	static unsigned char buf[1 << 20];
+	static const uint32_t mark = 0x5ec12e7c;
+	static unsigned char buf[1 << 18];
 
 	need_keys();
-	for (int round = 0; round < rounds(1000); round++) {
-		uint32_t got;
+	for (int round = 0; round < rounds(3000); round++) {
+		uint32_t got, there = (uint32_t)(uintptr_t)buf;
+		int word = round % 3;
 
-		for (int i = 0; i < 3; i++)
-			page[i] = marks[i];
-		got = call_nt(SYS_getrandom, (uint32_t)(uintptr_t)buf, sizeof(buf), 0);
-		for (int i = 0; i < 3; i++)
-			if (page[i] != marks[i] && page[i] && page[i] != got &&
-			    page[i] != sizeof(buf))
-				FAIL("word %d there is 0x%x", i, page[i]);
+		__asm__ volatile("movl %[mark], %c[page](, %[word], 4)\n\t"
+				 INT80_NT
+				 "movl %c[page](, %[word], 4), %%esi"
+				 : "=a"(got), "+S"(there)
+				 : "0"(SYS_getrandom), "c"(sizeof(buf)), "d"(0), [mark]"i"(mark),
+				   [page]"i"(GATE_USER), [word]"D"(word) : "memory", "cc");
+		if (there != mark && there && there != SYS_getrandom && there != got &&
+		    there != sizeof(buf))
+			FAIL("word %d there is 0x%x", word, there);
 	}
 }
 
@@ -190,6 +193,8 @@ static void kernel_registers(void)
 static void other_registers(void)
 {
 	const uint32_t mark = 0x5ec12e7c;
+	const struct timespec ms = { 0, 1000000 };
+	int status;
 	pid_t other;
 
 	need_keys();
@@ -212,7 +217,8 @@ static void other_registers(void)
 				 : : "r"(mark), "m"(*(uint32_t *)PLEX86_GATES) : "memory");
 	}
 	for (int round = 0; round < rounds(200); round++) {
-		call_nt(SYS_nanosleep, (uint32_t)(uintptr_t)&(struct timespec){ 0, 1000000 }, 0, 0);
+		__asm__ volatile(INT80_NT : "=a"(status)
+				 : "0"(SYS_nanosleep), "S"(&ms), "c"(0), "d"(0) : "memory", "cc");
 		look();
 		for (size_t i = 0; i < sizeof(seen) / 4; i++)
 			if (((uint32_t *)seen)[i] == mark)
