@@ -81,13 +81,20 @@ static u32 end(struct vm *vm, u32 how, u32 status)
 	return -PLEX86_EINVAL;
 }
 
+/*
+ * Whatever the page of a device says, and if it says that there is none: a guest
+ * that lets go of its requests has their memory for other things afterwards.
+ */
 static u32 reset_device(struct vm *vm, u32 n)
 {
-	struct plex86_dev *dev = device(vm, n);
+	struct plex86_dev *dev;
 
-	if (!dev)
+	if (n >= PLEX86_MAX_DEVICES || !vm->devices[n])
 		return -PLEX86_ENODEV;
 	host_reset_device(vm, n);
+	dev = device(vm, n);
+	if (!dev)
+		return -PLEX86_ENODEV;
 	dev->accepted[0] = 0;
 	dev->accepted[1] = 0;
 	return 0;
