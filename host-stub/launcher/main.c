@@ -34,8 +34,10 @@ u64 now_ns(void)
 
 static int verb_version(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
+	if (argc) {
+		complain("%s: 'plex86 version' takes no argument", argv[0]);
+		return EXIT_CANNOT;
+	}
 	printf("plex86 %s (guest ABI %d.%d)\n", PLEX86_VERSION,
 	       PLEX86_ABI_MAJOR, PLEX86_ABI_MINOR);
 	return 0;
