@@ -82,8 +82,9 @@ static u32 end(struct vm *vm, u32 how, u32 status)
 }
 
 /*
- * Whatever the page of a device says, and if it says that there is none: a guest
- * that lets go of its requests has their memory for other things afterwards.
+ * The back end stops even if the page says by now that there is no device, and
+ * that is the answer: a back end may have wiped it and gone on.  What the guest
+ * takes back after this is to be its own.
  */
 static u32 reset_device(struct vm *vm, u32 n)
 {

@@ -277,10 +277,14 @@ static void plex86_device_remove(unsigned int index)
 {
 	struct plex86_device *pdev = plex86_devices[index];
 
-	/* Its driver waits for nothing, even if the host has not kept the rules. */
+	/*
+	 * Its driver waits for nothing, even if the host has not kept the rules.
+	 * The driver's interrupt gives up what is in flight once the device is
+	 * gone, so it is that after the reset only.
+	 */
 	if (!plex86_device_gone(pdev)) {
-		WRITE_ONCE(pdev->gone, true);
 		plex86_call_reset(index);
+		WRITE_ONCE(pdev->gone, true);
 	}
 	WRITE_ONCE(plex86_devices[index], NULL);
 	device_unregister(&pdev->dev);
