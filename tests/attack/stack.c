@@ -145,62 +145,67 @@ static void leftovers(void)
 	close(fds[1]);
 }
 
-/*
- * A system call by INT 0x80 with NT set, which the gate's IRET leaves to the monitor.  Its first
- * argument is in ESI.
- */
+/* INT 0x80 with NT set, which the gate's IRET leaves to the monitor. */
 #define INT80_NT						\
-	"pushl %%ebx\n\t"					\
-	"movl %%esi, %%ebx\n\t"					\
 	"pushfl\n\t"						\
 	"orl $0x4000, (%%esp)\n\t"				\
 	"popfl\n\t"						\
 	"int $0x80\n\t"						\
 	"pushfl\n\t"						\
 	"andl $~0x4000, (%%esp)\n\t"				\
-	"popfl\n\t"						\
-	"popl %%ebx\n\t"
+	"popfl\n\t"
+
+static uint32_t call_nt(uint32_t nr, uint32_t a, uint32_t b, uint32_t c)
+{
+	uint32_t value;
+
+	__asm__ volatile(INT80_NT : "=a"(value)
+			 : "0"(nr), "b"(a), "c"(b), "d"(c) : "memory", "cc");
+	return value;
+}
+
+#define MARK	0x5ec12e7c
 
 /*
  * In the page that the gates keep a program's registers in there are none of the kernel's.
  *
- * The program's own are put there when it is interrupted.  So from the mark to the look at it EAX,
- * ECX and EDX have only what the call takes and gives.
+ * The program's own EAX, ECX and EDX are put there when it is interrupted. So from the marks to the
+ * look at them these have only what the call takes and gives.
  */
 static void kernel_registers(void)
 {
-	static const uint32_t mark = 0x5ec12e7c;
-	static unsigned char buf[1 << 18];
+	static unsigned char buf[1 << 20];
 
 	need_keys();
-	for (int round = 0; round < rounds(3000); round++) {
-		uint32_t got, there = (uint32_t)(uintptr_t)buf;
-		int word = round % 3;
+	for (int round = 0; round < rounds(1000); round++) {
+		uint32_t got, there[3];
 
-		__asm__ volatile("movl %[mark], %c[page](, %[word], 4)\n\t"
+		__asm__ volatile("movl %[mark], %c[page]\n\t"
+				 "movl %[mark], %c[page] + 4\n\t"
+				 "movl %[mark], %c[page] + 8\n\t"
 				 INT80_NT
-				 "movl %c[page](, %[word], 4), %%esi"
-				 : "=a"(got), "+S"(there)
-				 : "0"(SYS_getrandom), "c"(sizeof(buf)), "d"(0), [mark]"i"(mark),
-				   [page]"i"(GATE_USER), [word]"D"(word) : "memory", "cc");
-		if (there != mark && there && there != SYS_getrandom && there != got &&
-		    there != sizeof(buf))
-			FAIL("word %d there is 0x%x", word, there);
+				 "movl %c[page], %%esi\n\t"
+				 "movl %c[page] + 4, %%edi\n\t"
+				 "movl %c[page] + 8, %%ebx"
+				 : "=a"(got), "=S"(there[0]), "=D"(there[1]), "=b"(there[2])
+				 : "0"(SYS_getrandom), "3"(buf), "c"(sizeof(buf)), "d"(0),
+				   [mark]"i"(MARK), [page]"i"(GATE_USER) : "memory", "cc");
+		for (int i = 0; i < 3; i++)
+			if (there[i] != MARK && there[i] && there[i] != SYS_getrandom &&
+			    there[i] != got && there[i] != sizeof(buf))
+				FAIL("word %d there is 0x%x", i, there[i]);
 	}
 }
 
 /* Nor of another process's, there or on the alternate stack. */
 static void other_registers(void)
 {
-	const uint32_t mark = 0x5ec12e7c;
-	const struct timespec ms = { 0, 1000000 };
-	int status;
 	pid_t other;
 
 	need_keys();
 	other = xfork();
 	if (!other) {
-		CHECK(mmap((void *)(mark & ~(PAGE - 1)), PAGE, PROT_READ | PROT_WRITE,
+		CHECK(mmap((void *)(MARK & ~(PAGE - 1)), PAGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED);
 		/* System calls without end, all registers marked. */
 		__asm__ volatile("movl %0, %%ecx\n\t"
@@ -214,14 +219,13 @@ static void other_registers(void)
 				 "call *%1\n\t"
 				 "int $0x80\n\t"
 				 "jmp 1b"
-				 : : "r"(mark), "m"(*(uint32_t *)PLEX86_GATES) : "memory");
+				 : : "r"(MARK), "m"(*(uint32_t *)PLEX86_GATES) : "memory");
 	}
 	for (int round = 0; round < rounds(200); round++) {
-		__asm__ volatile(INT80_NT : "=a"(status)
-				 : "0"(SYS_nanosleep), "S"(&ms), "c"(0), "d"(0) : "memory", "cc");
+		call_nt(SYS_nanosleep, (uint32_t)(uintptr_t)&(struct timespec){ 0, 1000000 }, 0, 0);
 		look();
 		for (size_t i = 0; i < sizeof(seen) / 4; i++)
-			if (((uint32_t *)seen)[i] == mark)
+			if (((uint32_t *)seen)[i] == MARK)
 				FAIL("another process's register is there at + 0x%zx", i * 4);
 	}
 	kill(other, SIGKILL);
