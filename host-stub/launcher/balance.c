@@ -79,12 +79,20 @@ static void add_times(pid_t pid, struct run_times *t)
 	fclose(file);
 }
 
-/* *@t is what has been added since @last, which becomes @now. */
+static u64 added(u64 last, u64 now)
+{
+	return now > last ? now - last : 0;
+}
+
+/*
+ * *@t is what has been added since @last, which becomes @now; that is less when
+ * a space has ended.
+ */
 static void since(struct run_times *last, const struct run_times *now,
 		  struct run_times *t)
 {
-	t->ran = now->ran - last->ran;
-	t->waited = now->waited - last->waited;
+	t->ran = added(last->ran, now->ran);
+	t->waited = added(last->waited, now->waited);
 	*last = *now;
 }
 

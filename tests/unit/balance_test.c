@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define MS		1000000ull
-#define FIRST_SPACE	100	/* process IDs */
+#define FIRST_SPACE	5000000	/* process IDs: more than Linux has */
 #define LOOK		250	/* ms between looks at what was done */
 #define SETTLE		100	/* ms that the spaces are let go for */
 
@@ -274,17 +274,24 @@ static void moves(void **state)
 	CHECK_EQ("a place", launcher.cpus, 0x1);
 }
 
-/* A space that is gone is none. */
+/* What a space that is gone has done is forgotten with it. */
 static void gone(void **state)
 {
 	(void)state;
 	start(0x3, 1);
+	pass(LOOK, 100, 0, 100);
+	CHECK_EQ("together", launcher.cpus, 0x2);
 	ctx->spaces[0] = FIRST_SPACE + SPACES;
-	CHECK_EQ("gone", pass(LOOK, 0, 0, 0), LOOK + 1);
-	/* With nobody to be found the spaces stay where they are. */
+	pass(LOOK, 100, 0, 100);
+	CHECK_EQ("one of two", launcher.cpus, 0x2);
+	CHECK_EQ("one of two", spaces[1].cpus, 0x2);
+	pass(LOOK, 0, 200, 0);
+	CHECK_EQ("let go", spaces[1].cpus, 0x3);
 	ctx->spaces[1] = ctx->spaces[0];
 	ctx->state->active_pid = 0;
-	CHECK("all gone", pass(LOOK, 0, 0, 0) > 0);
+	CHECK("all", pass(SETTLE, 0, 0, 0) > 0);
+	CHECK_EQ("all", spaces[1].cpus, 0x3);
+	CHECK_EQ("all", launcher.cpus, 0x3);
 }
 
 /* The next boot of a guest begins anew. */
