@@ -34,10 +34,8 @@ u64 now_ns(void)
 
 static int verb_version(int argc, char **argv)
 {
-	if (argc) {
-		complain("%s: 'plex86 version' takes no argument", argv[0]);
-		return EXIT_CANNOT;
-	}
+	(void)argc;
+	(void)argv;
 	printf("plex86 %s (guest ABI %d.%d)\n", PLEX86_VERSION,
 	       PLEX86_ABI_MAJOR, PLEX86_ABI_MINOR);
 	return 0;
@@ -74,16 +72,17 @@ static int verb_help(int argc, char **argv)
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
+	bool alone;		/* takes no argument */
 } verbs[] = {
-	{ "run", verb_run },
-	{ "check", verb_check },
-	{ "control", verb_control },
-	{ "host", verb_host },
-	{ "version", verb_version },
-	{ "--version", verb_version },
-	{ "help", verb_help },
-	{ "--help", verb_help },
-	{ "-h", verb_help },
+	{ "run", verb_run, false },
+	{ "check", verb_check, false },
+	{ "control", verb_control, false },
+	{ "host", verb_host, true },
+	{ "version", verb_version, true },
+	{ "--version", verb_version, true },
+	{ "help", verb_help, false },
+	{ "--help", verb_help, false },
+	{ "-h", verb_help, false },
 };
 
 /* No file of ours shall take the place of a standard stream that is closed. */
@@ -111,9 +110,16 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return strcmp(argv[1], "check") ?
 				verb_help(0, NULL) : verb_check_help();
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(argv[1], verbs[i].name))
-			return verbs[i].run(argc - 2, argv + 2);
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(argv[1], verbs[i].name))
+			continue;
+		if (verbs[i].alone && argc > 2) {
+			complain("%s: 'plex86 %s' takes no argument", argv[2],
+				 argv[1]);
+			return EXIT_CANNOT;
+		}
+		return verbs[i].run(argc - 2, argv + 2);
+	}
 	complain("%s: no such command; see 'plex86 help'", argv[1]);
 	return EXIT_CANNOT;
 }
