@@ -12,7 +12,7 @@
  * Unicorn 2.0.1 checks a linear address against what is mapped as physical ones, so
  * it runs without paging: the guest's RAM is mapped where its page tables have it.
  * Those are page_fuzz.c's. Nor does it notice code that was changed: so each is
- * put where none was before.
+ * put where none was before, and a jump to such a place has it begin anew.
  */
 #include "fuzz.h"
 #include "guest.h"
@@ -96,6 +96,7 @@ static u8 *theirs;			/* RAM as Unicorn has it */
 static u8 *pristine;
 static bool touched[RAM_PAGES_HERE];
 static u32 slot;
+static bool stale;			/* Unicorn has seen a slot before its code */
 
 static uc_engine *uc;
 static uc_context *contexts[2];		/* of the kernel, and of user mode */
@@ -201,6 +202,7 @@ static void start_unicorn(void)
 		good(uc_close(uc));
 	}
 	slot = 1;		/* the first is for IRET */
+	stale = false;
 	good(uc_open(UC_ARCH_X86, UC_MODE_32, &uc));
 	good(uc_mem_map_ptr(uc, G_KERNEL, G_RAM, UC_PROT_ALL, theirs));
 	good(uc_mem_map_ptr(uc, G_USER, G_USER_PAGES * PAGE_SIZE, UC_PROT_ALL,
@@ -230,6 +232,12 @@ static void start_unicorn(void)
 	good(uc_context_alloc(uc, &contexts[1]));
 	good(uc_context_save(uc, contexts[1]));
 	memcpy(theirs, pristine, G_RAM);
+}
+
+static bool in_slots(u32 eip)
+{
+	return eip - (G_KERNEL + SLOTS_GPA) < G_RAM - SLOTS_GPA ||
+	       eip - USER_SLOTS < G_RAM - SLOTS_GPA;
 }
 
 /* MOV to or from CR0. */
@@ -279,8 +287,11 @@ static void run_unicorn(u32 eip)
 	good(uc_reg_read(uc, UC_X86_REG_IDTR, &ref.idt));
 	good(uc_reg_read(uc, UC_X86_REG_TR, &ref.tr));
 	good(uc_reg_read(uc, UC_X86_REG_LDTR, &ref.ldtr));
+	/* What it has jumped to it has translated too. */
+	stale = (it.kind == FAR || it.kind == IRET) && ref.vector < 0 && !err &&
+		in_slots(ref.eip);
 	/* It says so, or stays where it is. */
-	if (ref.vector < 0 && (err == UC_ERR_INSN_INVALID || ref.eip == eip))
+	if (ref.vector < 0 && !stale && (err == UC_ERR_INSN_INVALID || ref.eip == eip))
 		ref.vector = VEC_UD;
 }
 
@@ -486,6 +497,8 @@ static bool leave(void)
 {
 	bool done = !injected();
 
+	if (stale)
+		return true;
 	switch (it.kind) {
 	case SEGMENT:
 		/* The host's descriptors count, and SS is virtual. */
@@ -642,7 +655,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 
 	if (!f)
 		start();
-	else if (slot == SLOTS)
+	else if (slot == SLOTS || stale)
 		start_unicorn();
 	take_input(&in);
 	place_code();
