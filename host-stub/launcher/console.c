@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
@@ -35,6 +36,7 @@ static const char escape_help[] =
 struct console {
 	int in, out;		/* in: -1 where there is no input */
 	int slave;		/* of the pty, held open */
+	int reads;		/* inotify: there was a read from it */
 	bool terminal;		/* this terminal, with the escape key */
 	bool escaped;		/* the last key was the escape */
 	bool broken;		/* output failed; it is thrown away */
@@ -95,6 +97,12 @@ static int open_pty(struct console *con)
 	}
 	cfmakeraw(&raw);
 	tcsetattr(con->slave, TCSANOW, &raw);
+	con->reads = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (con->reads < 0 ||
+	    inotify_add_watch(con->reads, name, IN_ACCESS) < 0) {
+		complain("--console pty: inotify: %s", strerror(errno));
+		return -1;
+	}
 	fprintf(stderr, "plex86: the guest's console is on %s\n", name);
 	return 0;
 }
@@ -445,23 +453,34 @@ static bool console_drain(struct device *dev)
 	return con->blocked;
 }
 
+/* Has somebody read from the pseudo-terminal since this was last asked? */
+static bool was_read(const struct console *con)
+{
+	struct inotify_event event;
+
+	return read(con->reads, &event, sizeof(event)) > 0;
+}
+
 /*
  * Closing a pseudo-terminal throws away what its reader has not yet taken: give
- * one that is there the time to, a second from the last that it took.  Nothing
- * there may mean that the kernel has yet to move more of it.
+ * one that is there the time to, a second from the last read.  FIONREAD counts
+ * only what the kernel has moved to where it is read from, and stays the same
+ * where that is filled up again; poll(2) has it move the rest.  A reader may have
+ * taken all and not yet made room: so nothing is to be there for a while.
  */
-static void await_reader(int slave)
+static void await_reader(const struct console *con)
 {
 	struct timespec step = { .tv_nsec = 10000000 };
-	int i, unread, before = 0, none = 0;
+	struct pollfd slave = { .fd = con->slave, .events = POLLIN };
+	int i, unread, none = 0;
 
 	for (i = 0; i < 100 && none < 10; i++) {
-		if (ioctl(slave, FIONREAD, &unread))
+		if (poll(&slave, 1, 0) < 0 ||
+		    ioctl(con->slave, FIONREAD, &unread))
 			break;
 		none = unread ? 0 : none + 1;
-		if (unread < before)
+		if (was_read(con))
 			i = 0;
-		before = unread;
 		nanosleep(&step, NULL);
 	}
 }
@@ -472,7 +491,8 @@ static void console_close(struct device *dev)
 
 	terminal_restore();
 	if (con->slave >= 0) {
-		await_reader(con->slave);
+		await_reader(con);
+		close(con->reads);
 		close(con->slave);
 		close(con->in);
 	} else if (con->out != STDOUT_FILENO) {
