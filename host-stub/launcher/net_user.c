@@ -8,8 +8,10 @@
  * and finds no room for waits in a list, and as long as there is one libslirp
  * takes nothing more from its sockets.
  *
- * A frame may be as large as IP allows, and the larger the better: the MTU that
- * the guest is told is what libslirp can do.
+ * A frame costs about the same whatever its size, so the MTU is large, but two
+ * segments of TCP fit into a window, which libslirp does not scale.  Were one as
+ * large as a window, the guest (6.1) would not tell of room for half of one, nor
+ * libslirp send that much before its timer runs out after 5 s.
  */
 #include "launcher.h"
 #include "net.h"
@@ -19,7 +21,8 @@
 #include <slirp/libslirp.h>
 #include <string.h>
 
-#define MTU_DEFAULT	65520u	/* libslirp takes 65521 at most */
+#define MTU_DEFAULT	32768u
+#define MTU_MOST	65520u	/* libslirp takes 65521 at most */
 #define LIST_BYTES	(16u << 20)	/* of frames that wait; others are dropped */
 
 /*
@@ -274,12 +277,12 @@ static int user_open(struct net *net)
 		complain("out of memory");
 		return -1;
 	}
-	net->config.mtu_max = MTU_DEFAULT;
+	net->config.mtu_max = MTU_MOST;
 	user->last = &user->list;
 	net->own = user;
-	if (net->config.mtu > MTU_DEFAULT) {
+	if (net->config.mtu > MTU_MOST) {
 		complain("--net %s: mtu: libslirp takes %u at most",
-			 net->options->text, MTU_DEFAULT);
+			 net->options->text, MTU_MOST);
 		return -1;
 	}
 	config.if_mtu = net->config.mtu;

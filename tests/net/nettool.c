@@ -165,24 +165,28 @@ static int take(int fd, uint64_t bytes)
 	uint64_t done = 0;
 	ssize_t n;
 
-	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+	while (done < bytes) {
+		n = read(fd, buf, sizeof(buf));
+		if (n < 0)
+			die("read");
+		if (!n)
+			break;
 		if (memcmp(buf, pattern + done % PATTERN, (size_t)n)) {
 			fprintf(stderr, "nettool: wrong bytes after %llu\n",
 				(unsigned long long)done);
 			return 1;
 		}
 		done += (uint64_t)n;
-		if (done == bytes && write(fd, "!", 1) != 1)
-			die("write");
 	}
-	if (n < 0)
-		die("read");
-	if (done != bytes) {
-		fprintf(stderr, "nettool: %llu bytes came, wanted %llu\n",
-			(unsigned long long)done, (unsigned long long)bytes);
-		return 1;
-	}
-	return report(start, bytes);
+	report(start, done);
+	if (done == bytes && write(fd, "!", 1) != 1)
+		die("write");
+	if (done == bytes && !read(fd, buf, 1))
+		return 0;
+	fprintf(stderr, "nettool: %llu bytes came%s, wanted %llu\n",
+		(unsigned long long)done, done == bytes ? ", and more" : "",
+		(unsigned long long)bytes);
+	return 1;
 }
 
 static int echo(int fd)
