@@ -278,14 +278,11 @@ static void plex86_device_remove(unsigned int index)
 	struct plex86_device *pdev = plex86_devices[index];
 
 	/*
-	 * Its driver waits for nothing, even if the host has not kept the rules.
-	 * The driver's interrupt gives up what is in flight once the device is
-	 * gone, so it is that after the reset only.
+	 * Its driver waits for nothing.  That is so after the reset only if the
+	 * host has wiped the page and gone on with the device.
 	 */
-	if (!plex86_device_gone(pdev)) {
-		plex86_call_reset(index);
-		WRITE_ONCE(pdev->gone, true);
-	}
+	plex86_device_reset(pdev);
+	WRITE_ONCE(pdev->gone, true);
 	WRITE_ONCE(plex86_devices[index], NULL);
 	device_unregister(&pdev->dev);
 	/* Now another device may come to this place. */
