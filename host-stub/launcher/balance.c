@@ -148,6 +148,7 @@ static void pin(struct vm_context *ctx)
 					   __ATOMIC_SEQ_CST);
 	int cpu = processor_of(pid ? pid : ctx->spaces[0]);
 
+	b->look_ns = now_ns() + LOOK_NS;
 	if (cpu < 0 || cpu >= CPU_SETSIZE)
 		return;
 	CPU_ZERO(&b->place);
@@ -155,7 +156,6 @@ static void pin(struct vm_context *ctx)
 	allow(ctx, &b->place);
 	b->pinned = true;
 	times(ctx, &spaces, &own);
-	b->look_ns = now_ns() + LOOK_NS;
 }
 
 /* balance_start() - the spaces were just started */
