@@ -246,6 +246,11 @@ static bool moves_cr0(void)
 	return it.op[0] == 0x0f && (it.op[1] & 0xfd) == 0x20 && !(it.op[2] & 0x38);
 }
 
+static bool jumps(void)
+{
+	return it.kind == FAR || it.kind == IRET;
+}
+
 static void run_unicorn(u32 eip)
 {
 	uc_x86_mmr table;
@@ -288,10 +293,9 @@ static void run_unicorn(u32 eip)
 	good(uc_reg_read(uc, UC_X86_REG_TR, &ref.tr));
 	good(uc_reg_read(uc, UC_X86_REG_LDTR, &ref.ldtr));
 	/* What it has jumped to it has translated too. */
-	stale = (it.kind == FAR || it.kind == IRET) && ref.vector < 0 && !err &&
-		in_slots(ref.eip);
+	stale = jumps() && ref.vector < 0 && !err && in_slots(ref.eip);
 	/* It says so, or stays where it is. */
-	if (ref.vector < 0 && !stale && (err == UC_ERR_INSN_INVALID || ref.eip == eip))
+	if (ref.vector < 0 && (err == UC_ERR_INSN_INVALID || ref.eip == eip))
 		ref.vector = VEC_UD;
 }
 
@@ -416,7 +420,7 @@ static void decode(void)
 	     it.insn.mnemonic == ZYDIS_MNEMONIC_SIDT) && has_prefix(0x66))
 		it.kind = NONE;
 	/* Far transfers are of 32 bits. */
-	if ((it.kind == FAR || it.kind == IRET) && has_prefix(0x66))
+	if (jumps() && has_prefix(0x66))
 		it.kind = NONE;
 }
 
@@ -492,13 +496,14 @@ static bool injected(void)
 	       f->vm.cpu.eip < G_HANDLERS + 16 * 256 && !f->vm.cpu.cpl;
 }
 
-/* Is it one whose result the contract leaves to the host? */
+/*
+ * Is it one whose result the contract leaves to the host?  Or a far jump to itself,
+ * which looks like an invalid one.
+ */
 static bool leave(void)
 {
 	bool done = !injected();
 
-	if (stale)
-		return true;
 	switch (it.kind) {
 	case SEGMENT:
 		/* The host's descriptors count, and SS is virtual. */
@@ -565,8 +570,7 @@ static void same_memory(const char *r)
 	for (i = 0; i < f->n_uses && i < USES_MAX; i++)
 		touched[f->uses[i].gpa / PAGE_SIZE] = true;
 	/* LTR's busy bit is not the host's; a segment's accessed bit is hardware's. */
-	if (it.kind == TABLE || it.kind == SEGMENT || it.kind == FAR ||
-	    it.kind == IRET)
+	if (it.kind == TABLE || it.kind == SEGMENT || jumps())
 		touched[G_GDT / PAGE_SIZE] = false;
 	for (i = 0; i < RAM_PAGES_HERE; i++)
 		if (touched[i])
