@@ -80,9 +80,9 @@ static const struct {
 	{ "host", verb_host, true },
 	{ "version", verb_version, true },
 	{ "--version", verb_version, true },
-	{ "help", verb_help, false },
-	{ "--help", verb_help, false },
-	{ "-h", verb_help, false },
+	{ "help", verb_help, true },
+	{ "--help", verb_help, true },
+	{ "-h", verb_help, true },
 };
 
 /* No file of ours shall take the place of a standard stream that is closed. */
