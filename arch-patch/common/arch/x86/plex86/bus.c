@@ -278,8 +278,8 @@ static void plex86_device_remove(unsigned int index)
 	struct plex86_device *pdev = plex86_devices[index];
 
 	/*
-	 * Its driver waits for nothing.  That is so after the reset only if the
-	 * host has wiped the page and gone on with the device.
+	 * Its driver waits for nothing; not even a host that has wiped the page
+	 * and gone on with the device is still at work after the reset.
 	 */
 	plex86_device_reset(pdev);
 	WRITE_ONCE(pdev->gone, true);
