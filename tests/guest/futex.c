@@ -5,6 +5,7 @@
  */
 #include "conform.h"
 
+#include <dirent.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,23 +16,50 @@ static long futex(volatile uint32_t *word, int op, uint32_t val, const struct ti
 	return syscall(SYS_futex, word, op, val, ts, word2, val3);
 }
 
-/* How many of @n waiters sleep on the word can only be asked by moving them: here to itself. */
+/* True when every other thread of the process is asleep. */
+static bool others_asleep(void)
+{
+	pid_t self = (pid_t)syscall(SYS_gettid);
+	DIR *dir = opendir("/proc/self/task");
+	bool asleep = true;
+
+	CHECK(dir);
+	for (struct dirent *e; asleep && (e = readdir(dir));) {
+		char path[64], text[256];
+		const char *state;
+		size_t len;
+		FILE *f;
+
+		if (e->d_name[0] == '.' || atoi(e->d_name) == self)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", e->d_name);
+		f = fopen(path, "re");
+		CHECK(f);
+		len = fread(text, 1, sizeof(text) - 1, f);
+		fclose(f);
+		text[len] = '\0';
+		state = strrchr(text, ')');
+		CHECK(state);
+		asleep = state[2] == 'S';
+	}
+	closedir(dir);
+	return asleep;
+}
+
+/*
+ * Until the n other threads of the process wait on the word, for good: a waiter may wake without
+ * cause, as when a thread that let go of the address space's lock is late to wake whom it had
+ * promised it, and then it queues again, at the end, and on this word wherever it was requeued
+ * to. Seen asleep twice with nobody running in between, none is left that could be that late.
+ * A requeue to the word itself moves nobody and says how many there are.
+ */
 static void await_waiters(volatile uint32_t *word, uint32_t n)
 {
-	static volatile uint32_t park;
-	long moved = 0;
+	void *most = (void *)(uintptr_t)INT32_MAX;
 
-	while (moved < (long)n) {
-		long r = futex(word, FUTEX_REQUEUE, 0, (void *)(uintptr_t)n, &park, 0);
-
-		moved += CHECK_SYS(r);
+	while (!(others_asleep() && others_asleep() &&
+		 CHECK_SYS(futex(word, FUTEX_REQUEUE, 0, most, word, 0)) == (long)n))
 		sched_yield();
-	}
-	while (moved) {
-		long r = futex(&park, FUTEX_REQUEUE, 0, (void *)(uintptr_t)n, word, 0);
-
-		moved -= CHECK_SYS(r);
-	}
 }
 
 static volatile uint32_t word1, word2;
