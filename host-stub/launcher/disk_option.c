@@ -220,8 +220,8 @@ static int set_word(struct disk_options *o, char *word)
 		}
 		return words[i].set(o, value ? value : words[i].alone);
 	}
-	complain("--disk: %s: no such option; file=PATH or nbd=URI comes first, see 'plex86 help'",
-		 word);
+	complain("--disk: %s: no such option; %ssee 'plex86 help'", word,
+		 o->place ? "" : "file=PATH or nbd=URI comes first, ");
 	return -1;
 }
 

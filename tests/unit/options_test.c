@@ -460,6 +460,20 @@ static void disks(void **state)
 	}
 }
 
+/* What is missing is named only if it is. */
+static void disk_hint(void **state)
+{
+	struct disk_options got;
+
+	(void)state;
+	CHECK_EQ("foo", disk_option(&got, "foo"), (u64)-1);
+	CHECK_STR("foo", message, "foo: no such option; file=PATH or nbd=URI comes first");
+	disk_option_free(&got);
+	CHECK_EQ("file=a,foo", disk_option(&got, "file=a,foo"), (u64)-1);
+	CHECK_STR("file=a,foo", message, "foo: no such option; see 'plex86 help'");
+	disk_option_free(&got);
+}
+
 static void missing_values(void **state)
 {
 	static const char *const names[] = {
@@ -551,6 +565,7 @@ int main(void)
 		cmocka_unit_test(net_fields), cmocka_unit_test(net_refused),
 		cmocka_unit_test(too_many_nets),
 		cmocka_unit_test(missing_values), cmocka_unit_test(disks),
+		cmocka_unit_test(disk_hint),
 		cmocka_unit_test(unknown_names), cmocka_unit_test(long_append),
 		cmocka_unit_test(help_names_all),
 	};
