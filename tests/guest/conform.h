@@ -131,6 +131,9 @@ int wait_status(pid_t pid);
 void expect_exit(pid_t pid, int code);
 void expect_signal(pid_t pid, int sig);
 
+/* The state in a stat file of proc_pid_stat(5), such as 'S'; '\0' if the task is gone. */
+char task_state(const char *path);
+
 /* Memory shared with every child forked afterwards. */
 void *shared_alloc(size_t len_bytes);
 void *xmmap(size_t len_bytes, int prot);

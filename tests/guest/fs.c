@@ -249,7 +249,7 @@ static void fcntl_locks(void)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10 };
 	int fd = temp_file(100), ready[2];
-	char c;
+	char c, state, path[64];
 
 	locks(true);
 	CHECK_SYS(pipe(ready));
@@ -277,22 +277,14 @@ static void fcntl_locks(void)
 	/* The kernel sees the circle as soon as the child waits; until then this succeeds never. */
 	fl.l_start = 20;
 	fl.l_len = 1;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	for (;;) {
 		if (fcntl(fd, F_SETLK, &fl) == 0)
 			FAIL("a lock another process holds was given");
-		char path[64], text[256] = "";
-
-		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-		int s = open(path, O_RDONLY);
-
-		if (s < 0)
+		state = task_state(path);
+		if (!state)
 			break;
-		ssize_t n = read(s, text, sizeof(text) - 1);
-
-		close(s);
-		char *state = n > 0 ? strrchr(text, ')') : NULL;
-
-		if (state && state[2] == 'S') {
+		if (state == 'S') {
 			CHECK_ERR(fcntl(fd, F_SETLKW, &fl), EDEADLK);
 			break;
 		}

@@ -25,22 +25,12 @@ static bool others_asleep(void)
 
 	CHECK(dir);
 	for (struct dirent *e; asleep && (e = readdir(dir));) {
-		char path[64], text[256];
-		const char *state;
-		size_t len;
-		FILE *f;
+		char path[64];
 
 		if (e->d_name[0] == '.' || atoi(e->d_name) == self)
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", e->d_name);
-		f = fopen(path, "re");
-		CHECK(f);
-		len = fread(text, 1, sizeof(text) - 1, f);
-		fclose(f);
-		text[len] = '\0';
-		state = strrchr(text, ')');
-		CHECK(state);
-		asleep = state[2] == 'S';
+		asleep = task_state(path) == 'S';
 	}
 	closedir(dir);
 	return asleep;

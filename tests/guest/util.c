@@ -89,6 +89,22 @@ char *temp_dir(char *buf, size_t len_bytes)
 	return buf;
 }
 
+char task_state(const char *path)
+{
+	char text[256] = "";
+	int fd = open(path, O_RDONLY);
+	const char *name_end;
+	ssize_t n;
+
+	if (fd < 0)
+		return '\0';
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	/* The name before it may have any character in it. */
+	name_end = n > 0 ? strrchr(text, ')') : NULL;
+	return name_end && name_end[1] ? name_end[2] : '\0';
+}
+
 void await_atleast(volatile int *p, int v)
 {
 	while (__atomic_load_n(p, __ATOMIC_SEQ_CST) < v)
